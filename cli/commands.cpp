@@ -1,0 +1,15 @@
+// THE list of commands; each lives in its own cmd_NAME.cpp.
+#include "cli/command.h"
+
+namespace slipway::cli {
+
+void add_version(CLI::App& app, Session& session);
+
+const std::vector<AddCommand>& commands() {
+  static const std::vector<AddCommand> list = {
+      add_version,
+  };
+  return list;
+}
+
+}  // namespace slipway::cli

@@ -1,0 +1,24 @@
+// ^C and TERM as stop tokens: the first asks to stop, the second to kill. One object per program.
+#pragma once
+#include <csignal>
+#include <stop_token>
+#include <thread>
+
+namespace slipway::cli {
+
+class Signals {
+ public:
+  Signals();  // blocks INT, TERM and HUP in this and all later threads, and starts the thread that waits for
+              // them
+  ~Signals();
+  std::stop_token stop() const { return stop_.get_token(); }
+  std::stop_token kill() const { return kill_.get_token(); }
+  static int received();  // the first signal, or 0
+
+ private:
+  void wait(std::stop_token ended);
+  std::stop_source stop_, kill_;
+  std::jthread thread_;
+};
+
+}  // namespace slipway::cli

@@ -1,0 +1,84 @@
+// What happens in a run, as versioned events. The journal, the consoles, JUnit and the report only consume
+// these.
+#pragma once
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "plan/plan.h"
+
+namespace slipway {
+
+// How a step or a run ended; the words of OpenTelemetry's cicd.pipeline.task.run.result.
+enum class Result { success, failure, error, timeout, cancellation, skip };
+std::string_view to_string(Result result);
+std::optional<Result> result_from_string(std::string_view word);
+
+struct RunStarted {
+  std::string spec, environment;
+  std::vector<std::string> argv;
+  json git;
+};
+struct RunPlan {
+  json steps;
+  json edges;
+};  // steps: [{name, phase, uses, action}], edges: [[from, to]] by name
+struct StepStarted {};
+struct StepProgress {
+  std::string text;
+  std::int64_t current = 0, total = 0;
+  std::string unit;
+};
+struct StepLog {
+  std::string text;
+  bool error_stream = false;
+};  // masked already
+struct CacheDecision {
+  bool hit = false;
+  std::string key;
+  json reason;
+};  // reason: what differs (plan/explain)
+struct Fact {
+  std::string kind;
+  json data;
+};  // "artifact" "test.case" "rollout" "diagnostic"
+struct StepFinished {
+  Result result = Result::success;
+  Millis took{0};
+  int exit = 0;  // ExitCode it asks for
+  bool cached = false;
+  std::string message, detail, hint;
+  Location where;
+  json outputs = json::object();
+};
+struct RunFinished {
+  Result result = Result::success;
+  int exit = 0;
+  Millis took{0};
+  std::vector<std::string> critical_path;
+};
+
+struct Event {
+  using Body = std::variant<RunStarted, RunPlan, StepStarted, StepProgress, StepLog, CacheDecision, Fact,
+                            StepFinished, RunFinished>;
+  std::uint64_t seq = 0;  // strictly +1
+  std::int64_t ts = 0;    // microseconds since the epoch
+  std::string run;
+  std::string step;  // "" for the run's own events
+  int attempt = 1;
+  Body body;
+};
+
+// One line of the event stream (events.schema.json: v, seq, ts, run, step, type, …) and back. A line of an
+// unknown type gives nullopt: readers ignore what they do not know. Throws Error(usage) when it is no event
+// at all.
+json to_json(const Event& event);
+std::optional<Event> event_from_json(const json& line);
+
+// Consumers are called on the engine's thread, in order.
+using EventSink = std::function<void(const Event&)>;
+
+}  // namespace slipway
