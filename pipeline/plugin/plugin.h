@@ -24,9 +24,11 @@ struct ActionInfo {
   std::string summary;  // one sentence for `slipway plugin list`
   json params;          // JSON Schema (draft-07) of the params. A property with "x-slipway-key": false
                         // (a path, a mirror map) does not join the cache key.
-  json outputs;         // JSON Schema of the outputs
+  json outputs;  // JSON Schema of the outputs. A property with "x-slipway-exists": "path" or "image" is
+                 // checked before a cached outcome is used; `descriptor` is an image always.
   std::vector<std::string> secrets;  // names of the secrets it may be given; "*" = any the step lists
   bool cacheable = false;            // same key, same outputs: may be skipped
+  bool slow_fingerprint = false;  // it reads the network or starts a program: asked on the step's own thread
   bool can_preview = false;
   bool can_undo = false;
 };
