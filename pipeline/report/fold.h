@@ -11,6 +11,8 @@ namespace slipway {
 struct StepReport {
   std::string name, phase;
   bool started = false, finished = false, cached = false;
+  bool ignored = false;  // failed, with continue_on_error
+  int attempts = 1;
   Result result = Result::skip;
   Millis took{0};
   int exit = 0;
@@ -31,6 +33,7 @@ struct Report {
   Millis took{0};
   std::vector<StepReport> steps;  // in the plan's order
   std::vector<std::string> critical_path;
+  std::unordered_map<std::string, std::size_t> index;  // of steps by name
   const StepReport* find(std::string_view name) const;
 };
 

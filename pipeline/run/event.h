@@ -20,11 +20,13 @@ std::optional<Result> result_from_string(std::string_view word);
 struct RunStarted {
   std::string spec, environment;
   std::vector<std::string> argv;
-  json git;
+  json git = json::object();
+  std::string trace;  // 32 hex digits: the OpenTelemetry trace of this run
+  std::string ci;     // "github", "gitlab", … or "" outside CI
 };
 struct RunPlan {
-  json steps;
-  json edges;
+  json steps = json::array();
+  json edges = json::array();
 };  // steps: [{name, phase, uses, action}], edges: [[from, to]] by name
 struct StepStarted {};
 struct StepProgress {
@@ -33,23 +35,25 @@ struct StepProgress {
   std::string unit;
 };
 struct StepLog {
-  std::string text;
+  std::string text;  // one or more lines, each ended by '\n' but the very last of a stream
   bool error_stream = false;
-};  // masked already
+};  // masked already; raw bytes of the program: consumers neutralise control sequences
 struct CacheDecision {
   bool hit = false;
   std::string key;
   json reason;
-};  // reason: what differs (plan/explain)
+};  // reason: the run a hit comes from, or what differs (plan/explain)
 struct Fact {
   std::string kind;
   json data;
-};  // "artifact" "test.case" "rollout" "diagnostic"
+};  // "artifact" "test.case" "rollout" "diagnostic" and a plugin's own "cache"
+bool is_fact_kind(std::string_view kind);
 struct StepFinished {
   Result result = Result::success;
   Millis took{0};
   int exit = 0;  // ExitCode it asks for
   bool cached = false;
+  bool ignored = false;  // it failed, and `continue_on_error` lets the run go on
   std::string message, detail, hint;
   Location where;
   json outputs = json::object();
@@ -76,6 +80,7 @@ struct Event {
 // unknown type gives nullopt: readers ignore what they do not know. Throws Error(usage) when it is no event
 // at all.
 json to_json(const Event& event);
+std::string to_line(const Event& event);  // that JSON in one line, with its '\n'
 std::optional<Event> event_from_json(const json& line);
 
 // Consumers are called on the engine's thread, in order.

@@ -1,0 +1,97 @@
+#include "run/step_setup.h"
+
+#include <unistd.h>
+
+#include <thread>
+
+#include "base/suggest.h"
+#include "sys/files.h"
+
+namespace slipway {
+
+namespace {
+
+const ActionInfo& find_action(const Plugin& plugin, const Step& step) {
+  if (const auto* action = plugin.info().find(step.action)) return *action;
+  std::vector<std::string> names;
+  for (const auto& action : plugin.info().actions) names.push_back(action.name);
+  throw Error(ExitCode::usage, fmt::format("plugin `{}` has no action `{}`", step.uses, step.action))
+      .hint(suggestion_hint(step.action, names));
+}
+
+}  // namespace
+
+StepSetup::StepSetup(const Plan& plan, Plugins& plugins, const EngineOptions& options)
+    : plan_(plan),
+      options_(options),
+      jobs_(options.jobs ? options.jobs : std::max(1u, std::thread::hardware_concurrency())),
+      project_(plan.project_dir.string()),
+      work_(options.dirs.cache / "work" / options.run_id),
+      reports_(options.dirs.state / "runs" / options.run_id / "reports"),
+      locks_(options.dirs.cache / "locks") {
+  targets_.reserve(plan.steps.size());
+  for (const auto& step : plan.steps) {
+    try {
+      if (!is_safe_name(step.name))
+        throw Error(ExitCode::usage, fmt::format("`{}` is no name for a step", step.name));
+      Plugin& plugin = plugins.get(step.uses, plan.project_dir);
+      const auto& action = find_action(plugin, step);
+      targets_.push_back({&plugin, &action, false});
+    } catch (Error& e) {
+      if (!e.where().known()) e.at(step.where);
+      throw;
+    }
+  }
+}
+
+Prepared StepSetup::prepare(const Step& step, const OutputsOf& outputs_of) const {
+  const auto& target = targets_[step.id];
+  Prepared prepared;
+  prepared.plugin = target.plugin;
+  prepared.action = target.action;
+  prepared.cacheable = target.action->cacheable && step.cache;
+  auto& invocation = prepared.invocation;
+  invocation.action = step.action;
+  invocation.params = resolve_references(step.params, outputs_of);
+  invocation.env = step.env;
+  invocation.project_dir = plan_.project_dir;
+  invocation.cache_dir = options_.dirs.cache;
+  invocation.state_dir = options_.dirs.state;
+  invocation.run_id = options_.run_id;
+  invocation.step = step.name;
+  return prepared;
+}
+
+Job StepSetup::job(const Step& step, const Prepared& prepared) {
+  if (!made_folders_) {
+    make_dirs(work_, 0700);
+    make_dirs(reports_, 0700);
+    make_dirs(locks_, 0700);
+    made_folders_ = true;
+  }
+  Job job;
+  job.step = step.id;
+  job.plugin = prepared.plugin;
+  job.action = prepared.action;
+  job.invocation = prepared.invocation;
+  job.invocation.work_dir = work_ / step.name;
+  job.invocation.reports_dir = reports_ / step.name;
+  const auto& declared = prepared.action->secrets;
+  const bool any = std::find(declared.begin(), declared.end(), "*") != declared.end();
+  for (const auto& name : step.secrets)
+    if (any || std::find(declared.begin(), declared.end(), name) != declared.end())
+      job.secrets.push_back(name);
+  job.retries = step.retries;
+  job.backoff = options_.retry_backoff;
+  job.lock_hash = prepared.key.hash;
+  job.lock_dir = locks_;
+  return job;
+}
+
+void StepSetup::clean_up() {
+  if (!made_folders_) return;
+  ::rmdir(work_.c_str());  // stays, for `slipway doctor`, when an abandoned step still uses it
+  ::rmdir(reports_.c_str());
+}
+
+}  // namespace slipway

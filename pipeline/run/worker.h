@@ -1,0 +1,76 @@
+// One running step on a thread of its own: builds what the plugin needs, calls it, sends all that happens
+// back.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <variant>
+
+#include "base/channel.h"
+#include "plan/plan.h"
+#include "plugin/plugin.h"
+#include "run/key_lock.h"
+#include "run/retry.h"
+#include "run/secrets.h"
+
+namespace slipway {
+
+// What a step's thread tells the engine. Texts are masked already.
+struct Message {
+  struct Wake {};  // look at the stop tokens
+  struct Log {
+    std::string text;
+    bool error_stream;
+  };
+  struct Fact {
+    std::string kind;
+    json data;
+  };
+  struct AttemptStarted {
+    int number;
+  };
+  struct Fingerprinted {  // asked on the step's thread since it may be slow
+    json value;
+    std::optional<Error> error;
+  };
+  struct Waited {};  // another process held the key: decide again
+  struct Finished {
+    Attempt attempt;
+    KeyLock lock;  // kept until the outcome is stored
+  };
+  StepId step = 0;
+  std::variant<Wake, Log, Progress, Fact, AttemptStarted, Fingerprinted, Waited, Finished> body;
+};
+
+// What the engine and the threads of its steps share; it outlives an abandoned thread.
+struct Shared {
+  explicit Shared(const Plan& plan) : secrets(plan) {}
+  Channel<Message> channel;
+  Secrets secrets;
+  // Bytes of log that wait in the channel: a step that writes faster than they are consumed waits too.
+  std::atomic<std::size_t> log_bytes{0};
+};
+
+struct Job {
+  StepId step = 0;
+  Plugin* plugin = nullptr;
+  const ActionInfo* action = nullptr;
+  Invocation invocation;  // without secrets: they are resolved on the step's thread
+  std::vector<std::string> secrets;
+  Retries retries;
+  Millis backoff{1000};
+  std::string lock_hash;  // the key to lock, or ""
+  std::filesystem::path lock_dir;
+};
+
+// Each runs the job on the calling thread and sends its messages; the last one is Finished, Waited or
+// Fingerprinted. Throws nothing.
+void run_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token stop);
+void fingerprint_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token stop);
+
+// The context of a call that the engine makes on its own thread (a quick fingerprint): logs join the channel.
+std::unique_ptr<Context> make_context(StepId step, const std::shared_ptr<Shared>& shared,
+                                      std::stop_token stop);
+
+}  // namespace slipway
