@@ -17,6 +17,8 @@
 
 namespace slipway {
 
+namespace fs = std::filesystem;
+
 struct Command {
   std::vector<std::string> argv;           // argv[0] is looked up in PATH unless it has a '/'
   std::filesystem::path cwd;               // empty: ours
