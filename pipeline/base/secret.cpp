@@ -18,11 +18,14 @@ std::string base64_core(std::string_view value, std::size_t skip) {
   std::string padded(skip, '\0');
   padded += value;
   std::string out;
-  for (std::size_t i = 0; i + 2 < padded.size(); i += 3) {
-    const unsigned n = (static_cast<unsigned char>(padded[i]) << 16) |
-                       (static_cast<unsigned char>(padded[i + 1]) << 8) |
-                       static_cast<unsigned char>(padded[i + 2]);
-    for (int shift = 18; shift >= 0; shift -= 6) out += kBase64[(n >> shift) & 63];
+  const auto byte = [&](std::size_t i) {
+    return i < padded.size() ? static_cast<unsigned char>(padded[i]) : 0u;
+  };
+  for (std::size_t i = 0; i < padded.size(); i += 3) {
+    const unsigned n = (byte(i) << 16) | (byte(i + 1) << 8) | byte(i + 2);
+    // Of a group that the value does not fill, the last character hangs on what follows.
+    const auto decided = i + 3 <= padded.size() ? 4 : padded.size() - i;
+    for (std::size_t k = 0; k < decided; ++k) out += kBase64[(n >> (18 - 6 * k)) & 63];
   }
   return out.substr(skip == 0 ? 0 : skip + 1);
 }
