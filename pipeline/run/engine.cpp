@@ -215,12 +215,12 @@ class Engine {
     // An equal step may have finished while this one was queued.
     if (!prepared.key.hash.empty() && stored_.contains(prepared.key.hash) && reuse(step, prepared)) return;
     states_.set(step.id, StepState::running);
-    if (prepared.wants_fingerprint)
-      return running_.start_fingerprint(setup_.job(step, prepared), std::move(prepared));
+    auto job = setup_.job(step, prepared);  // before `prepared` is moved: arguments have no order
+    if (prepared.wants_fingerprint) return running_.start_fingerprint(std::move(job), std::move(prepared));
     if (!prepared.key.hash.empty())
       emit(&step, CacheDecision{false, prepared.key.hash, reason_for_running(step, prepared)});
     emit(&step, StepStarted{});
-    running_.start(setup_.job(step, prepared), std::move(prepared), step.timeout);
+    running_.start(std::move(job), std::move(prepared), step.timeout);
   }
 
   // ---- messages ----
