@@ -1,6 +1,13 @@
 #include "cli/signals.h"
 
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+
 #include <atomic>
+#include <cerrno>
+
+#include "base/error.h"
 
 namespace slipway::cli {
 
@@ -19,24 +26,29 @@ Signals::Signals() {
   const auto set = handled();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  thread_ = std::jthread([this](std::stop_token ended) { wait(ended); });
+  signals_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC));
+  end_ = Fd(::eventfd(0, EFD_CLOEXEC));
+  if (!signals_ || !end_) throw_errno("wait for signals", errno);
+  thread_ = std::jthread([this] { wait(); });
 }
 
-Signals::~Signals() = default;
+Signals::~Signals() {
+  ::eventfd_write(end_.get(), 1);
+}
 
 int Signals::received() {
   return first_signal;
 }
 
-void Signals::wait(std::stop_token ended) {
-  const auto set = handled();
-  while (!ended.stop_requested()) {
-    // A bounded wait, so that the end of the program is noticed; signals themselves wake it at once.
-    const timespec tick{0, 20'000'000};
-    const int signal = sigtimedwait(&set, nullptr, &tick);
-    if (signal <= 0) continue;
+void Signals::wait() {
+  for (;;) {
+    pollfd fds[] = {{signals_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}};
+    if (::poll(fds, 2, -1) < 0) continue;  // interrupted
+    if (fds[1].revents) return;
+    signalfd_siginfo info{};
+    if (!fds[0].revents || ::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
     int none = 0;
-    if (first_signal.compare_exchange_strong(none, signal)) {
+    if (first_signal.compare_exchange_strong(none, static_cast<int>(info.ssi_signo))) {
       stop_.request_stop();
     } else {
       kill_.request_stop();

@@ -4,6 +4,8 @@
 #include <stop_token>
 #include <thread>
 
+#include "sys/fd.h"
+
 namespace slipway::cli {
 
 class Signals {
@@ -16,8 +18,9 @@ class Signals {
   static int received();  // the first signal, or 0
 
  private:
-  void wait(std::stop_token ended);
+  void wait();
   std::stop_source stop_, kill_;
+  Fd signals_, end_;  // a signalfd, and an eventfd that ends the thread
   std::jthread thread_;
 };
 
