@@ -70,6 +70,11 @@ void StepCache::begin(Open wanted) {
   open_ = wanted;
 }
 
+void StepCache::refresh() {
+  // A read transaction keeps the view of its beginning; a write transaction lets nobody else write.
+  if (open_ == Open::read) commit();
+}
+
 void StepCache::commit() {
   if (!touched_.empty()) {
     begin(Open::write);

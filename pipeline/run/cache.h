@@ -40,6 +40,7 @@ class StepCache {
                 const std::string& run, bool ok);
 
   void commit();
+  void refresh();  // from now on lookups see what other processes committed until now
 
   // Forgets outcomes not used since `before` (microseconds since the epoch); how many.
   std::int64_t forget_unused_since(std::int64_t before);

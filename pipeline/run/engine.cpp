@@ -205,22 +205,42 @@ class Engine {
     while (!queued_.empty() && running_.count() < setup_.jobs()) {
       auto [id, prepared] = std::move(queued_.front());
       queued_.pop_front();
-      launch(plan_.steps[id], std::move(prepared));
+      try {
+        launch(plan_.steps[id], std::move(prepared));
+      } catch (const Error& e) {  // its folders or its lock
+        finish_with_error(plan_.steps[id], e, Millis(0));
+      }
     }
   }
 
   void launch(const Step& step, Prepared prepared) {
     if (stopping_) return skip(step, "the run was stopped before it");
     if (auto why = reason_to_skip(step); !why.empty()) return skip(step, why);
-    // An equal step may have finished while this one was queued.
-    if (!prepared.key.hash.empty() && stored_.contains(prepared.key.hash) && reuse(step, prepared)) return;
-    states_.set(step.id, StepState::running);
     auto job = setup_.job(step, prepared);  // before `prepared` is moved: arguments have no order
-    if (prepared.wants_fingerprint) return running_.start_fingerprint(std::move(job), std::move(prepared));
-    if (!prepared.key.hash.empty())
+    if (prepared.wants_fingerprint) {
+      states_.set(step.id, StepState::running);
+      return running_.start_fingerprint(std::move(job), std::move(prepared));
+    }
+    if (!prepared.key.hash.empty()) {
+      auto lock = KeyLock::try_lock(job.lock_dir, job.lock_hash);
+      if (!lock) return wait_for_equal(step, std::move(job), std::move(prepared));
+      // Another process may have stored the outcome and let the key go since we looked.
+      cache_.refresh();
+      if (reuse(step, prepared)) return;
+      job.lock = std::move(*lock);
       emit(&step, CacheDecision{false, prepared.key.hash, reason_for_running(step, prepared)});
+    }
+    states_.set(step.id, StepState::running);
     emit(&step, StepStarted{});
     running_.start(std::move(job), std::move(prepared), step.timeout);
+  }
+
+  // The same is being made, by another process or by another step of this run.
+  void wait_for_equal(const Step& step, Job job, Prepared prepared) {
+    states_.set(step.id, StepState::running);
+    emit(&step, StepStarted{});
+    emit(&step, StepProgress{"the same is being made: waiting for it", 0, 0, ""});
+    running_.start_waiting(std::move(job), std::move(prepared));
   }
 
   // ---- messages ----
@@ -267,7 +287,7 @@ class Engine {
   // Another process held the key. It most likely stored what we want.
   void on_waited(const Step& step, Running ended) {
     states_.set(step.id, StepState::ready);
-    cache_.commit();  // ends the read transaction, whose view may be older than the other's outcome
+    cache_.refresh();
     if (!reuse(step, ended.prepared)) queued_.push_front({step.id, std::move(ended.prepared)});
   }
 
@@ -280,7 +300,6 @@ class Engine {
       cache_.remember(setup_.project(), step.name, key, options_.run_id, attempt.ok());
       if (attempt.ok()) {
         cache_.store(key.hash, {attempt.outcome.outputs, options_.run_id, now_micros(), took});
-        stored_.insert(key.hash);
         held_locks_.push_back(std::move(answer.lock));
       }
     }
@@ -463,7 +482,6 @@ class Engine {
   std::vector<Ending> endings_;
   std::deque<StepId> ready_;
   std::deque<std::pair<StepId, Prepared>> queued_;  // decided to run, waiting for a free place
-  std::set<std::string> stored_;                    // keys stored by this run
   std::vector<KeyLock> held_locks_;                 // until the outcome is committed
   std::uint64_t seq_ = 0;
   std::int64_t started_ = 0;

@@ -62,6 +62,10 @@ void RunningSteps::start(Job job, Prepared prepared, std::optional<Millis> timeo
   launch(std::move(job), std::move(prepared), run_job).begin_attempt(1, timeout);
 }
 
+void RunningSteps::start_waiting(Job job, Prepared prepared) {
+  launch(std::move(job), std::move(prepared), wait_job);
+}
+
 void RunningSteps::start_fingerprint(Job job, Prepared prepared) {
   launch(std::move(job), std::move(prepared), fingerprint_job);
 }

@@ -36,6 +36,7 @@ class RunningSteps {
   ~RunningSteps();  // asks all to stop and waits for them: only after an exception
 
   void start(Job job, Prepared prepared, std::optional<Millis> timeout);
+  void start_waiting(Job job, Prepared prepared);
   void start_fingerprint(Job job, Prepared prepared);
   Running* find(StepId id);
   Running take(StepId id);    // after its last message: joins the thread

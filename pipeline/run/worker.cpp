@@ -169,18 +169,21 @@ void fingerprint_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_
   shared->channel.push({job.step, std::move(answer)});
 }
 
+void wait_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token stop) {
+  try {
+    KeyLock::wait_until_free(job.lock_dir, job.lock_hash, stop);
+    shared->channel.push({job.step, Message::Waited{}});
+  } catch (...) {
+    Message::Finished finished;
+    finished.attempt.error = as_error(std::current_exception());
+    shared->channel.push({job.step, std::move(finished)});
+  }
+}
+
 void run_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token stop) {
   Message::Finished finished;
   try {
-    if (!job.lock_hash.empty()) {
-      auto lock = KeyLock::try_lock(job.lock_dir, job.lock_hash);
-      if (!lock) {
-        KeyLock::wait_until_free(job.lock_dir, job.lock_hash, stop);
-        shared->channel.push({job.step, Message::Waited{}});
-        return;
-      }
-      finished.lock = std::move(*lock);
-    }
+    finished.lock = std::move(job.lock);
     for (const auto& name : job.secrets)
       job.invocation.secrets.emplace(name, shared->secrets.get(name, stop));
     StepContext context(job.step, shared, stop);

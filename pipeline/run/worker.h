@@ -60,13 +60,16 @@ struct Job {
   std::vector<std::string> secrets;
   Retries retries;
   Millis backoff{1000};
-  std::string lock_hash;  // the key to lock, or ""
   std::filesystem::path lock_dir;
+  std::string lock_hash;  // the key, or ""
+  KeyLock lock;  // of that key: taken by the engine before it looked into the cache for the last time
 };
 
 // Each runs the job on the calling thread and sends its messages; the last one is Finished, Waited or
 // Fingerprinted. Throws nothing.
 void run_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token stop);
+void wait_job(Job& job, const std::shared_ptr<Shared>& shared,
+              std::stop_token stop);  // until the key is free
 void fingerprint_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token stop);
 
 // The context of a call that the engine makes on its own thread (a quick fingerprint): logs join the channel.
