@@ -1,0 +1,30 @@
+// The tables of the spec's sections, in the order of the reference.
+#pragma once
+#include "spec/spec.h"
+#include "spec/table.h"
+
+namespace slipway {
+
+const Table<Source>& source_table();
+const Table<Registry>& registry_table();
+const Table<SecretSpec>& secret_table();
+const Table<Service>& backing_table();
+const Table<Image>& image_table();
+const Table<Test>& test_table();
+const Table<Service>& service_table();
+const Table<Healthcheck>& healthcheck_table();
+const Table<Environment>& environment_table();
+const Table<UserStep>& step_table();
+const Table<Retain>& retain_table();
+const Table<Spec>& spec_table();
+
+// The rows of all tables, for the reference: [{title, summary, keys: [{name, summary, required, planned,
+// schema}]}].
+struct Section {
+  std::string path;  // "services.NAME"
+  std::string title, summary;
+  std::vector<KeyInfo> keys;
+};
+std::vector<Section> all_sections();
+
+}  // namespace slipway
