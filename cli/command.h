@@ -20,6 +20,7 @@ struct Session {
   std::string output = "text";    // text json
   std::string color = "auto";     // auto always never
   std::string events;             // --events FILE|-|fd:N
+  std::vector<std::string> vars;  // --var NAME=VALUE
   bool yes = false, verbose = false;
 
   std::vector<std::string> argv;

@@ -3,10 +3,14 @@
 
 namespace slipway::cli {
 
+void add_check(CLI::App& app, Session& session);
+void add_schema(CLI::App& app, Session& session);
 void add_version(CLI::App& app, Session& session);
 
 const std::vector<AddCommand>& commands() {
   static const std::vector<AddCommand> list = {
+      add_check,
+      add_schema,
       add_version,
   };
   return list;

@@ -13,6 +13,12 @@ bool is_reference(const json& value) {
   return ref != value.end() && ref->is_string() && value.size() == 1 + value.count("path");
 }
 
+bool is_join(const json& value) {
+  if (!value.is_object() || value.size() != 1) return false;
+  const auto parts = value.find("$join");
+  return parts != value.end() && parts->is_array();
+}
+
 void collect_references(const json& value, std::vector<std::string>& out) {
   if (is_reference(value)) {
     out.push_back(value["$ref"].get<std::string>());
@@ -167,6 +173,14 @@ json resolve_references(const json& params,
     const json* outputs = outputs_of(step);
     if (!outputs) throw Error(ExitCode::internal, fmt::format("step `{}` has left no outputs", step));
     return outputs_at(params, *outputs);
+  }
+  if (is_join(params)) {
+    std::string out;
+    for (const auto& part : params["$join"]) {
+      const auto value = resolve_references(part, outputs_of);
+      out += value.is_string() ? value.get<std::string>() : value.dump();
+    }
+    return out;
   }
   if (params.is_object()) {
     json out = json::object();

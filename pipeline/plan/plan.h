@@ -65,6 +65,8 @@ struct Plan {
 json to_json(const Plan& plan);
 Plan plan_from_json(const json& saved);  // throws Error(usage) when it is no plan of this version
 
+// {"$join": [a, b…]} in params is the text of its parts, one after the other.
+
 // The names in {"$ref": …} objects of `params`.
 std::vector<std::string> referenced_steps(const json& params);
 // `params` with every {"$ref", "path"} replaced by that output; throws Error(internal) when it is missing.

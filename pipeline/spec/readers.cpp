@@ -129,6 +129,8 @@ Values values(const Node& node, Diagnostics& diagnostics, bool paths) {
         value.secret = named->text;
         value.where = named->where;
       }
+    } else if (paths) {
+      wrong(*member.value, diagnostics, "a secret", "write `{secret: NAME}`");
     } else if (!member.value->is_null()) {
       if (auto plain = text(*member.value, diagnostics, true)) value.text = *plain;
     }

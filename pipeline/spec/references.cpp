@@ -2,6 +2,7 @@
 
 #include "base/suggest.h"
 #include "spec/expression.h"
+#include "sys/files.h"
 
 namespace slipway {
 
@@ -96,6 +97,8 @@ class Check {
       values(image.args);
       for (const auto& tag : image.tags) expressions(tag);
       expressions(image.with, image.with_where);
+      if (!image.context.empty() && !path_inside("/", image.context.text))
+        d_.error(image.context.where, fmt::format("`{}` leads out of the source", image.context.text));
       const bool from_dockerfile = image.uses.empty() || image.uses.text == "dockerfile";
       if (from_dockerfile && !image.with.empty())
         d_.error(image.with_where, "`with` is for other plugins; a Dockerfile image has keys of its own");

@@ -62,12 +62,11 @@ void read_depends_on(Service& service, const Node& node, Diagnostics& diagnostic
 
 std::vector<Key<Service>> service_keys(bool backing) {
   std::vector<Key<Service>> keys = {
-      row::required(row::text("image", &Service::image,
-                              backing ? "an image of this file, or a reference" : "an image of this file, or a reference")),
+      row::required(row::text("image", &Service::image, "an image of this file, or a reference")),
       row::strings("command", &Service::command, "instead of the image's command", true),
       row::number("port", &Service::port, 1, 65535, "the port it listens on"),
       row::values("environment", &Service::environment, "environment variables: texts, or `{secret: NAME}`"),
-      row::values("files", &Service::files, "files put into it: path → text, or `{secret: NAME}`", true),
+      row::values("files", &Service::files, "files put into it, readable by its user alone: path → `{secret: NAME}`", true),
       row::custom<Service>("volumes", "data that stays: NAME:/path/inside", schema_of::texts(), read_volumes),
       row::strings("tmpfs", &Service::tmpfs, "paths held in memory"),
       row::text("user", &Service::user, "user or user:group it runs as"),

@@ -1,0 +1,86 @@
+#include "plan/service_params.h"
+
+#include "base/error.h"
+#include "spec/expression.h"
+
+namespace slipway {
+
+namespace {
+
+json output(const std::string& step, const std::string& pointer) {
+  return {{"$ref", step}, {"path", pointer}};
+}
+
+json expression_value(const std::string& name, const std::string& git_step) {
+  const auto dot = name.find('.'), last = name.rfind('.');
+  const auto room = name.substr(0, dot), leaf = name.substr(last + 1);
+  if (room == "images") return output("build." + name.substr(dot + 1, last - dot - 1), "/" + leaf);
+  if (room == "sources") return output("source." + name.substr(dot + 1, last - dot - 1), "/" + leaf);
+  if (git_step.empty())
+    throw Error(ExitCode::usage, fmt::format("`{}`: of which source?", name))
+        .hint("there are several: write sources.NAME.commit or sources.NAME.branch");
+  if (leaf == "sha") return output(git_step, "/commit");
+  if (leaf == "sha_short") return output(git_step, "/commit_short");
+  return output(git_step, "/branch");
+}
+
+}  // namespace
+
+json run_text(const std::string& text, const std::string& git_step) {
+  if (text.find("${{") == std::string::npos) return text;
+  json parts = json::array();
+  for (const auto& part : split_expressions(text))
+    parts.push_back(part.expression ? expression_value(part.text, git_step) : json(part.text));
+  return parts.size() == 1 ? parts[0] : json{{"$join", parts}};
+}
+
+void put_values(json& params, const Values& values, const std::string& plain, const std::string& secret,
+                const std::string& git_step, std::set<std::string>& secrets) {
+  json texts = json::object(), names = json::object();
+  for (const auto& [name, value] : values) {
+    if (value.secret.empty()) {
+      texts[name] = run_text(value.text, git_step);
+    } else {
+      names[name] = value.secret;
+      secrets.insert(value.secret);
+    }
+  }
+  if (!texts.empty()) params[plain] = std::move(texts);
+  if (!names.empty()) params[secret] = std::move(names);
+}
+
+json service_params(const Service& service, json image, bool keeps_data, std::set<std::string>& secrets) {
+  json out = {{"image", std::move(image)}};
+  if (!service.command.empty())
+    out["command"] = service.command.size() == 1 ? std::vector<std::string>{"/bin/sh", "-c", service.command[0]}
+                                                 : service.command;
+  put_values(out, service.environment, "environment", "secret_environment", "", secrets);
+  put_values(out, service.files, "files", "secret_files", "", secrets);
+  if (service.port) out["port"] = *service.port;
+  if (service.publish) out["publish"] = *service.publish;
+  if (!service.backing) out["replicas"] = service.replicas;
+  if (keeps_data) {
+    json volumes = json::array();
+    for (const auto& volume : service.volumes) volumes.push_back(volume.text);
+    if (!volumes.empty()) out["volumes"] = std::move(volumes);
+    if (service.backing) out["stateful"] = true;
+  }
+  if (!service.tmpfs.empty()) out["tmpfs"] = service.tmpfs;
+  if (!service.user.empty()) out["user"] = service.user;
+  if (!service.workdir.empty()) out["workdir"] = service.workdir;
+  for (const auto& on : service.depends_on) out["depends_on"][on.on.text] = on.until;
+  if (service.stop_grace_period) out["stop_grace_ms"] = service.stop_grace_period->count();
+  if (const auto& check = service.healthcheck) {
+    json& health = out["healthcheck"] = {{"interval_ms", check->interval.count()},
+                                         {"timeout_ms", check->timeout.count()},
+                                         {"start_period_ms", check->start_period.count()},
+                                         {"retries", check->retries}};
+    if (!check->http.empty()) health["http"] = check->http.text;
+    if (check->tcp) health["tcp"] = *check->tcp;
+    if (!check->test.empty()) health["test"] = check->test;
+    if (check->port) health["port"] = *check->port;
+  }
+  return out;
+}
+
+}  // namespace slipway

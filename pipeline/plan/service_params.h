@@ -1,0 +1,23 @@
+// Services as the plugins take them (the map's "Service").
+#pragma once
+#include <set>
+#include <string>
+
+#include "plan/plan.h"
+#include "spec/spec.h"
+
+namespace slipway {
+
+// A text with `${{ }}` as params: the text itself, or {"$join": […]} with references to outputs. `git_step` is
+// the source step that git.* means ("" : none).
+json run_text(const std::string& text, const std::string& git_step);
+
+// `image` is that param already made. Secrets that it names are added to `secrets`. Volumes only when
+// `keeps_data`.
+json service_params(const Service& service, json image, bool keeps_data, std::set<std::string>& secrets);
+
+// Environment variables in two members of `params`: `plain` and `secret` (variable → secret's name).
+void put_values(json& params, const Values& values, const std::string& plain, const std::string& secret,
+                const std::string& git_step, std::set<std::string>& secrets);
+
+}  // namespace slipway
