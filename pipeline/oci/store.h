@@ -57,6 +57,9 @@ class Store {
   fs::path layout_;
 };
 
+// The manifest that an index has for a platform; Error(unavailable) naming what it has instead.
+Descriptor choose_platform(const Index& index, const Platform& platform);
+
 // cache_dir/"store": the one store of a user.
 Store open_user_store(const fs::path& cache_dir);
 
