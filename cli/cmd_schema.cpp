@@ -8,9 +8,8 @@ void add_schema(CLI::App& app, Session&) {
   auto markdown = std::make_shared<bool>(false);
   auto* sub = app.add_subcommand("schema", "print the JSON Schema (draft-07) of slipway.yaml, for editors");
   sub->add_flag("--markdown", *markdown, "print the reference for people instead");
-  sub->callback([markdown] {
-    fmt::print("{}", *markdown ? spec_reference() : spec_json_schema().dump(2) + "\n");
-  });
+  sub->callback(
+      [markdown] { fmt::print("{}", *markdown ? spec_reference() : spec_json_schema().dump(2) + "\n"); });
 }
 
 }  // namespace slipway::cli

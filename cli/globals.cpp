@@ -11,7 +11,8 @@ void add_global_options(CLI::App& app, Session& session) {
   app.add_option("-f,--file", session.spec_file,
                  "the spec (default: slipway.yaml here or in a folder above)");
   app.add_option("-e,--env", session.environment, "environment of the spec");
-  app.add_option("--var", session.vars, "NAME=VALUE: a variable of the spec; wins over its own")->allow_extra_args(false);
+  app.add_option("--var", session.vars, "NAME=VALUE: a variable of the spec; wins over its own")
+      ->allow_extra_args(false);
   app.add_option("--progress", session.progress, "how progress is shown on stderr")
       ->check(CLI::IsMember({"auto", "tty", "plain", "json", "quiet"}));
   app.add_option("-o,--output", session.output, "form of the result on stdout")

@@ -19,9 +19,9 @@ std::vector<std::string_view> words_of(std::string_view line) {
 }
 
 bool is_word(std::string_view text, std::string_view upper) {
-  return text.size() == upper.size() && std::equal(text.begin(), text.end(), upper.begin(), [](char a, char b) {
-           return (a >= 'a' && a <= 'z' ? a - 32 : a) == b;
-         });
+  return text.size() == upper.size() &&
+         std::equal(text.begin(), text.end(), upper.begin(),
+                    [](char a, char b) { return (a >= 'a' && a <= 'z' ? a - 32 : a) == b; });
 }
 
 }  // namespace
@@ -43,7 +43,8 @@ std::optional<std::vector<std::string>> base_images(std::string_view dockerfile)
     std::vector<std::string_view> names;
     for (std::size_t i = 0; i < words.size(); ++i) {
       if (words[i].starts_with("--from=")) names.push_back(words[i].substr(7));
-      if (const auto from = words[i].find("from="); words[i].starts_with("--mount=") && from != std::string_view::npos)
+      if (const auto from = words[i].find("from=");
+          words[i].starts_with("--mount=") && from != std::string_view::npos)
         names.push_back(words[i].substr(from + 5, words[i].find(',', from) - from - 5));
     }
     if (!words.empty() && is_word(words[0], "FROM")) {
@@ -54,7 +55,8 @@ std::optional<std::vector<std::string>> base_images(std::string_view dockerfile)
     for (auto name : names) {
       if (name.find('$') != std::string_view::npos) return std::nullopt;
       const bool number = !name.empty() && name.find_first_not_of("0123456789") == std::string_view::npos;
-      if (!number && !stages.contains(std::string(name))) found.insert(canonical_reference(std::string(name)));
+      if (!number && !stages.contains(std::string(name)))
+        found.insert(canonical_reference(std::string(name)));
     }
     // Only now: `FROM base AS base` means the image.
     if (words.size() >= 4 && is_word(words[0], "FROM") && is_word(words[words.size() - 2], "AS"))

@@ -17,7 +17,8 @@ Index index_of(const std::vector<Draft>& drafts) {
 }
 
 // A circle among the drafts that no order was found for: follows needs until a name comes again.
-std::string circle(const std::vector<Draft>& drafts, const Index& index, const std::vector<std::size_t>& pending) {
+std::string circle(const std::vector<Draft>& drafts, const Index& index,
+                   const std::vector<std::size_t>& pending) {
   std::size_t at = 0;
   while (pending[at] == 0) ++at;
   std::vector<std::size_t> path;

@@ -68,7 +68,8 @@ class Planner {
     return out;
   }
 
-  Draft& add(std::string name, std::string phase, std::string uses, std::string action, const Location& where) {
+  Draft& add(std::string name, std::string phase, std::string uses, std::string action,
+             const Location& where) {
     Draft draft;
     draft.step.name = std::move(name);
     draft.step.phase = std::move(phase);
@@ -91,7 +92,9 @@ class Planner {
     if (!image.source.empty()) return spec_.sources.find(image.source.text);
     return spec_.sources.size() == 1 ? &spec_.sources.items[0] : nullptr;
   }
-  static bool from_dockerfile(const Image& image) { return image.uses.empty() || image.uses.text == "dockerfile"; }
+  static bool from_dockerfile(const Image& image) {
+    return image.uses.empty() || image.uses.text == "dockerfile";
+  }
 
   // The step that `git.sha` means: the image's source, else the only one or the one of this folder.
   std::string git_step(const Image* image = nullptr) const {
@@ -118,8 +121,10 @@ class Planner {
     for (const auto& source : spec_.sources) {
       auto& draft = add("source." + source.name, "source", "git", "checkout", source.where);
       auto& params = draft.step.params;
-      if (source.path.empty()) params["url"] = source.git.text;
-      else params["path"] = source.path.text;
+      if (source.path.empty())
+        params["url"] = source.git.text;
+      else
+        params["path"] = source.path.text;
       if (!source.ref.empty()) params["ref"] = source.ref.text;
       if (source.submodules) params["submodules"] = true;
       if (!folders[source.name].empty()) params["folders"] = folders[source.name];
@@ -142,23 +147,27 @@ class Planner {
       }
       const auto key = canonical_reference(mirror.from);
       const bool needed = !used || std::any_of(used->begin(), used->end(), [&](const std::string& reference) {
-        return reference == key || reference.starts_with(mirror.from + "/") || reference.starts_with(mirror.from + ":");
+        return reference == key || reference.starts_with(mirror.from + "/") ||
+               reference.starts_with(mirror.from + ":");
       });
       // An image that is itself the mirror of something is not built from itself.
-      if (needed && mirror.image.text != not_for) out[mirror.from] = output("build." + mirror.image.text, "/descriptor");
+      if (needed && mirror.image.text != not_for)
+        out[mirror.from] = output("build." + mirror.image.text, "/descriptor");
     }
     return out;
   }
 
   void images() {
     for (const auto& image : spec_.images) {
-      auto& draft = add("build." + image.name, "build", image.uses.empty() ? "dockerfile" : image.uses.text, "build",
-                        image.where);
+      auto& draft = add("build." + image.name, "build", image.uses.empty() ? "dockerfile" : image.uses.text,
+                        "build", image.where);
       draft.step.timeout = image.timeout;
       auto& params = draft.step.params;
       std::set<std::string> secrets;
-      if (from_dockerfile(image)) dockerfile_params(params, image);
-      else params = with_references(image.with, git_step(&image));
+      if (from_dockerfile(image))
+        dockerfile_params(params, image);
+      else
+        params = with_references(image.with, git_step(&image));
       params["name"] = image.name;
       finish(draft, secrets);
     }
@@ -168,14 +177,17 @@ class Planner {
     const auto* source = source_of(image);
     const auto folder = folder_of(image.context);
     const auto step = "source." + source->name;
-    params["context"] = folder == "." ? output(step, "/path") : json{{"$join", {output(step, "/path"), "/" + folder}}};
+    params["context"] =
+        folder == "." ? output(step, "/path") : json{{"$join", {output(step, "/path"), "/" + folder}}};
     params["context_id"] = output(step, "/trees/" + pointer_part(folder));
     if (!image.dockerfile.empty()) params["dockerfile"] = image.dockerfile.text;
     if (!image.target.empty()) params["target"] = image.target.text;
     json args = json::object();
     for (const auto& [name, value] : image.args) {
       if (!value.secret.empty())
-        throw Error(ExitCode::usage, fmt::format("a secret as build argument `{}` would stay in the image", name)).at(value.where);
+        throw Error(ExitCode::usage,
+                    fmt::format("a secret as build argument `{}` would stay in the image", name))
+            .at(value.where);
       args[name] = run_text(value.text, step);
     }
     for (const auto& [name, other] : image.needs) args[name] = output("build." + other.text, "/ref");
@@ -186,7 +198,8 @@ class Planner {
     if (spec_.registry.insecure) params["insecure"] = true;
     std::optional<std::vector<std::string>> used;
     if (const auto here = local_folder(image)) {
-      const auto text = read_file_if_exists(*here / (image.dockerfile.empty() ? "Dockerfile" : image.dockerfile.text));
+      const auto text =
+          read_file_if_exists(*here / (image.dockerfile.empty() ? "Dockerfile" : image.dockerfile.text));
       if (text) used = base_images(*text);
     }
     if (auto map = mirrors(used, image.name); !map.empty()) params["mirrors"] = std::move(map);
@@ -213,7 +226,8 @@ class Planner {
 
   std::string pull_step(const Text& image, const std::string& reference) {
     std::string name = "pull.";
-    for (char c : image.text) name += std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' ? c : '-';
+    for (char c : image.text)
+      name += std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' ? c : '-';
     for (const auto& draft : drafts_)
       if (draft.step.name == name) return name;
     auto& draft = add(name, "build", "registry", "pull", image.where);
@@ -256,7 +270,8 @@ class Planner {
       std::vector<std::string> names;
       for (const auto& backing : test.services) names.push_back(backing.text);
       for (const auto* service : backing_closure(std::move(names)))
-        params["services"][service->name] = service_params(*service, image_param(service->image), false, secrets);
+        params["services"][service->name] =
+            service_params(*service, image_param(service->image), false, secrets);
       auto& draft = add("test." + test.name, "test", "test", "run", test.where);
       draft.step.params = std::move(params);
       draft.step.timeout = test.timeout;
@@ -280,8 +295,9 @@ class Planner {
   std::vector<std::string> gating_tests(const Environment* environment) const {
     std::vector<std::string> out;
     for (const auto& test : spec_.tests) {
-      const bool skipped = environment && std::any_of(environment->skip_tests.begin(), environment->skip_tests.end(),
-                                                      [&](const Text& name) { return name.text == test.name; });
+      const bool skipped =
+          environment && std::any_of(environment->skip_tests.begin(), environment->skip_tests.end(),
+                                     [&](const Text& name) { return name.text == test.name; });
       if (!skipped) out.push_back("test." + test.name);
     }
     return out;
@@ -322,8 +338,10 @@ class Planner {
     }
     for (const auto* service : backing_closure(std::move(backing)))
       services[service->name] = service_params(*service, image_param(service->image), true, secrets);
-    auto& draft = add("deploy." + environment.name, "deploy", environment.target.kind.text, "apply", environment.where);
-    draft.step.params = {{"project", spec_.name.text}, {"environment", environment.name}, {"services", std::move(services)}};
+    auto& draft =
+        add("deploy." + environment.name, "deploy", environment.target.kind.text, "apply", environment.where);
+    draft.step.params = {
+        {"project", spec_.name.text}, {"environment", environment.name}, {"services", std::move(services)}};
     draft.step.timeout = environment.timeout;
     draft.needs = gating_tests(&environment);
     for (const auto& other : drafts_)
@@ -379,7 +397,8 @@ class Planner {
         for (auto& name : anchored(after.text)) own.needs.push_back(std::move(name));
       for (const auto& before : step.before)
         for (const auto& name : anchored(before.text))
-          if (const auto it = index.find(name); it != index.end()) drafts_[it->second].needs.push_back(step.name);
+          if (const auto it = index.find(name); it != index.end())
+            drafts_[it->second].needs.push_back(step.name);
     }
   }
 
@@ -391,12 +410,14 @@ class Planner {
       const auto dot = name.find('.');
       const auto& phase = draft.step.phase;
       const bool selectable = options_.phases.empty() || options_.phases.contains(phase) || phase == "step";
-      if (name == word || (dot != std::string::npos && name.substr(dot + 1) == word && phase != "source" && selectable))
+      if (name == word ||
+          (dot != std::string::npos && name.substr(dot + 1) == word && phase != "source" && selectable))
         out.push_back(name);
       known.push_back(dot == std::string::npos ? name : name.substr(dot + 1));
     }
     if (out.empty())
-      throw Error(ExitCode::usage, fmt::format("there is no step `{}` here", word)).hint(suggestion_hint(word, known));
+      throw Error(ExitCode::usage, fmt::format("there is no step `{}` here", word))
+          .hint(suggestion_hint(word, known));
     return out;
   }
 
@@ -408,7 +429,8 @@ class Planner {
       const auto& phase = draft.step.phase;
       if (!options_.only.empty()) break;
       // Everything but sources that nothing uses.
-      if (options_.phases.empty() ? phase != "source" : options_.phases.contains(phase)) wanted.insert(draft.step.name);
+      if (options_.phases.empty() ? phase != "source" : options_.phases.contains(phase))
+        wanted.insert(draft.step.name);
     }
     const auto kept = closure(drafts_, wanted);
     std::erase_if(drafts_, [&](const Draft& draft) { return !kept.contains(draft.step.name); });
@@ -418,12 +440,15 @@ class Planner {
   [[noreturn]] void nothing_to_do() const {
     const auto& phases = options_.phases;
     if (phases.contains("push") && spec_.registry.url.empty())
-      throw Error(ExitCode::usage, "nothing to push: the spec names no registry").hint("say where under `registry`: `url: registry.example.com/shop`");
+      throw Error(ExitCode::usage, "nothing to push: the spec names no registry")
+          .hint("say where under `registry`: `url: registry.example.com/shop`");
     if (phases.contains("deploy") && spec_.services.empty())
       throw Error(ExitCode::usage, "nothing to roll out: the spec has no `services`");
     if (phases.contains("deploy"))
-      throw Error(ExitCode::usage, "no environment to roll out to").hint("add one under `environments`, or name one with --env");
-    throw Error(ExitCode::usage, "nothing to do: the spec has none of these steps").hint("`images`, `tests`, `services` and `steps` make steps");
+      throw Error(ExitCode::usage, "no environment to roll out to")
+          .hint("add one under `environments`, or name one with --env");
+    throw Error(ExitCode::usage, "nothing to do: the spec has none of these steps")
+        .hint("`images`, `tests`, `services` and `steps` make steps");
   }
 
   const Spec& spec_;

@@ -16,8 +16,8 @@ struct PlanOptions {
   bool pull = false;              // ask registries whether base tags have moved
 };
 
-// Throws Error(usage) when a name in `only` is unknown (with a suggestion), when steps wait for each other, or
-// when there is nothing to do.
+// Throws Error(usage) when a name in `only` is unknown (with a suggestion), when steps wait for each other,
+// or when there is nothing to do.
 Plan make_plan(const Spec& spec, const PlanOptions& options = {});
 
 }  // namespace slipway

@@ -52,8 +52,9 @@ void put_values(json& params, const Values& values, const std::string& plain, co
 json service_params(const Service& service, json image, bool keeps_data, std::set<std::string>& secrets) {
   json out = {{"image", std::move(image)}};
   if (!service.command.empty())
-    out["command"] = service.command.size() == 1 ? std::vector<std::string>{"/bin/sh", "-c", service.command[0]}
-                                                 : service.command;
+    out["command"] = service.command.size() == 1
+                         ? std::vector<std::string>{"/bin/sh", "-c", service.command[0]}
+                         : service.command;
   put_values(out, service.environment, "environment", "secret_environment", "", secrets);
   put_values(out, service.files, "files", "secret_files", "", secrets);
   if (service.port) out["port"] = *service.port;

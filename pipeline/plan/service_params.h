@@ -8,8 +8,8 @@
 
 namespace slipway {
 
-// A text with `${{ }}` as params: the text itself, or {"$join": […]} with references to outputs. `git_step` is
-// the source step that git.* means ("" : none).
+// A text with `${{ }}` as params: the text itself, or {"$join": […]} with references to outputs. `git_step`
+// is the source step that git.* means ("" : none).
 json run_text(const std::string& text, const std::string& git_step);
 
 // `image` is that param already made. Secrets that it names are added to `secrets`. Volumes only when

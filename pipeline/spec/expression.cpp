@@ -9,9 +9,8 @@ namespace {
 
 bool is_dotted_name(std::string_view text) {
   if (text.empty() || text.front() == '.' || text.back() == '.') return false;
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '_' || c == '-' || c == '.';
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-' || c == '.'; });
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -40,7 +39,8 @@ class Interpolation {
   std::string text(const Node& node) {
     std::string out;
     try {
-      for (const auto& part : split_expressions(node.text)) out += part.expression ? value(part.text, node) : part.text;
+      for (const auto& part : split_expressions(node.text))
+        out += part.expression ? value(part.text, node) : part.text;
     } catch (const Error& e) {
       diagnostics_.error(node.where, e.message(), e.hint());
       return node.text;
@@ -57,7 +57,8 @@ class Interpolation {
       std::vector<std::string> names;
       for (const auto& [known, _] : known_.vars) names.push_back(known);
       diagnostics_.error(node.where, fmt::format("there is no variable `{}`", variable),
-                         names.empty() ? "give it under `vars`, or with --var NAME=VALUE" : suggestion_hint(variable, names));
+                         names.empty() ? "give it under `vars`, or with --var NAME=VALUE"
+                                       : suggestion_hint(variable, names));
       return {};
     }
     for (auto room : {"images.", "sources.", "git."})

@@ -33,7 +33,8 @@ std::string choose_environment(const Node& root, const std::string& wanted, Diag
     return names.size() == 1 ? names[0] : std::string();
   }
   if (std::find(names.begin(), names.end(), wanted) == names.end())
-    diagnostics.error({}, fmt::format("there is no environment `{}`", wanted), suggestion_hint(wanted, names));
+    diagnostics.error({}, fmt::format("there is no environment `{}`", wanted),
+                      suggestion_hint(wanted, names));
   return wanted;
 }
 
@@ -68,13 +69,15 @@ NodePtr with_overrides(const NodePtr& root, const std::string& environment, Diag
   if (!overrides) return root;
   const auto services = at_path(*root, {"services"});
   if (!overrides->is_mapping()) {
-    diagnostics.error(overrides->where, fmt::format("overrides are a mapping, not {}", overrides->describe()));
+    diagnostics.error(overrides->where,
+                      fmt::format("overrides are a mapping, not {}", overrides->describe()));
     return root;
   }
   NodePtr out = root;
   for (const auto& member : overrides->members) {
     if (member.key != "services") {
-      diagnostics.error(member.where, fmt::format("unknown key `{}` in overrides", member.key), "only `services`");
+      diagnostics.error(member.where, fmt::format("unknown key `{}` in overrides", member.key),
+                        "only `services`");
       continue;
     }
     for (const auto& one : member.value->members)
@@ -176,8 +179,8 @@ Spec parse_spec(const std::string& text, const std::string& name, const LoadOpti
   spec.vars = gather_vars(*root, spec.environment, options);
   root = with_extends(with_overrides(root, spec.environment, diagnostics), diagnostics);
   const auto project = at_path(*root, {"name"});
-  root = put_in_known(root, {spec.vars, spec.environment, project && project->is_scalar() ? project->text : ""},
-                      diagnostics);
+  root = put_in_known(
+      root, {spec.vars, spec.environment, project && project->is_scalar() ? project->text : ""}, diagnostics);
   auto vars = std::move(spec.vars);
   spec_table().read(spec, *root, diagnostics);
   spec.vars = std::move(vars);

@@ -14,8 +14,8 @@ struct LoadOptions {
   std::map<std::string, std::string> vars;  // win over the file's
 };
 
-// The spec that a command in `cwd` works on: `given` when not empty, else slipway.yaml or slipway.yml there or
-// in a folder above. Throws Error(usage) with what to do next.
+// The spec that a command in `cwd` works on: `given` when not empty, else slipway.yaml or slipway.yml there
+// or in a folder above. Throws Error(usage) with what to do next.
 std::filesystem::path find_spec(const std::string& given, const std::filesystem::path& cwd);
 
 // Throws Error(usage) with all mistakes at once, each with its place.

@@ -22,9 +22,12 @@ std::optional<std::int64_t> Node::as_int() const {
   std::string_view digits = text;
   int base = 10;
   const bool negative = digits.starts_with('-');
-  if (negative || digits.starts_with('+')) digits.remove_prefix(1);
-  else if (digits.starts_with("0o")) base = 8, digits.remove_prefix(2);
-  else if (digits.starts_with("0x")) base = 16, digits.remove_prefix(2);
+  if (negative || digits.starts_with('+'))
+    digits.remove_prefix(1);
+  else if (digits.starts_with("0o"))
+    base = 8, digits.remove_prefix(2);
+  else if (digits.starts_with("0x"))
+    base = 16, digits.remove_prefix(2);
   std::int64_t value = 0;
   const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
   if (digits.empty() || digits[0] == '-' || problem != std::errc() || end != digits.data() + digits.size())
@@ -34,10 +37,14 @@ std::optional<std::int64_t> Node::as_int() const {
 
 std::string Node::describe() const {
   switch (kind) {
-    case Kind::null: return "nothing";
-    case Kind::sequence: return "a list";
-    case Kind::mapping: return "a mapping";
-    case Kind::scalar: break;
+    case Kind::null:
+      return "nothing";
+    case Kind::sequence:
+      return "a list";
+    case Kind::mapping:
+      return "a mapping";
+    case Kind::scalar:
+      break;
   }
   constexpr std::size_t kShown = 60;
   auto shown = text.substr(0, kShown);
@@ -66,8 +73,10 @@ NodePtr merged(const NodePtr& base, const NodePtr& over) {
   for (const auto& member : over->members) {
     auto it = std::find_if(out->members.begin(), out->members.end(),
                            [&](const Member& m) { return m.key == member.key; });
-    if (it == out->members.end()) out->members.push_back(member);
-    else *it = {member.key, member.where, merged(it->value, member.value)};
+    if (it == out->members.end())
+      out->members.push_back(member);
+    else
+      *it = {member.key, member.where, merged(it->value, member.value)};
   }
   recount(*out);
   return out;
@@ -76,7 +85,8 @@ NodePtr merged(const NodePtr& base, const NodePtr& over) {
 nlohmann::json to_json(const Node& node) {
   using json = nlohmann::json;
   switch (node.kind) {
-    case Node::Kind::null: return nullptr;
+    case Node::Kind::null:
+      return nullptr;
     case Node::Kind::sequence: {
       json out = json::array();
       for (const auto& item : node.items) out.push_back(to_json(*item));
@@ -87,11 +97,13 @@ nlohmann::json to_json(const Node& node) {
       for (const auto& member : node.members) out[member.key] = to_json(*member.value);
       return out;
     }
-    case Node::Kind::scalar: break;
+    case Node::Kind::scalar:
+      break;
   }
   if (auto flag = node.as_bool()) return *flag;
   if (auto number = node.as_int()) return *number;
-  if (node.plain && !node.text.empty() && node.text.find_first_not_of("0123456789.eE+-") == std::string::npos) {
+  if (node.plain && !node.text.empty() &&
+      node.text.find_first_not_of("0123456789.eE+-") == std::string::npos) {
     double value = 0;
     const auto [end, problem] = std::from_chars(node.text.data(), node.text.data() + node.text.size(), value);
     if (problem == std::errc() && end == node.text.data() + node.text.size()) return value;

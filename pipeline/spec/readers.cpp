@@ -5,7 +5,8 @@ namespace slipway::read {
 namespace {
 
 void wrong(const Node& node, Diagnostics& diagnostics, std::string_view wanted, std::string hint = {}) {
-  diagnostics.error(node.where, fmt::format("this must be {}, not {}", wanted, node.describe()), std::move(hint));
+  diagnostics.error(node.where, fmt::format("this must be {}, not {}", wanted, node.describe()),
+                    std::move(hint));
 }
 
 bool is_variable_name(std::string_view name) {
@@ -19,10 +20,10 @@ bool no_expression(const Node& node, Diagnostics& diagnostics) {
   const auto at = node.text.find("${{");
   if (at == std::string::npos) return true;
   const auto end = node.text.find("}}", at);
-  diagnostics.error(
-      node.where,
-      fmt::format("`{}` is known in the run only", node.text.substr(at, end == std::string::npos ? end : end + 2 - at)),
-      "it can stand in `with`, `run`, `env`, `environment`, `args` and `tags`");
+  diagnostics.error(node.where,
+                    fmt::format("`{}` is known in the run only",
+                                node.text.substr(at, end == std::string::npos ? end : end + 2 - at)),
+                    "it can stand in `with`, `run`, `env`, `environment`, `args` and `tags`");
   return false;
 }
 
@@ -37,8 +38,8 @@ std::optional<std::string> text(const Node& node, Diagnostics& diagnostics, bool
 
 std::optional<bool> flag(const Node& node, Diagnostics& diagnostics) {
   if (auto value = node.as_bool()) return value;
-  const bool old_word = node.is_scalar() && (node.text == "yes" || node.text == "no" || node.text == "on" ||
-                                             node.text == "off");
+  const bool old_word = node.is_scalar() &&
+                        (node.text == "yes" || node.text == "no" || node.text == "on" || node.text == "off");
   wrong(node, diagnostics, "`true` or `false`",
         old_word ? "yes, no, on and off are texts since YAML 1.2" : std::string());
   return std::nullopt;
@@ -107,14 +108,16 @@ std::optional<Text> secret(const Node& node, Diagnostics& diagnostics) {
     if (auto value = text(name, diagnostics)) return Text{*value, name.where};
     return std::nullopt;
   }
-  wrong(node, diagnostics, "a secret", "write `{secret: NAME}`, and say under `secrets` where its value comes from");
+  wrong(node, diagnostics, "a secret",
+        "write `{secret: NAME}`, and say under `secrets` where its value comes from");
   return std::nullopt;
 }
 
 Values values(const Node& node, Diagnostics& diagnostics, bool paths) {
   Values out;
   if (!node.is_mapping()) {
-    wrong(node, diagnostics, "a mapping", node.is_sequence() ? "write `NAME: value` instead of `- NAME=value`" : "");
+    wrong(node, diagnostics, "a mapping",
+          node.is_sequence() ? "write `NAME: value` instead of `- NAME=value`" : "");
     return out;
   }
   for (const auto& member : node.members) {
@@ -172,7 +175,8 @@ json number(std::int64_t least, std::int64_t most) {
   return {{"type", "integer"}, {"minimum", least}, {"maximum", most}};
 }
 json duration() {
-  return {{"type", "string"}, {"pattern", "^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d))+$"}, {"examples", {"30s", "5m"}}};
+  return {
+      {"type", "string"}, {"pattern", "^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d))+$"}, {"examples", {"30s", "5m"}}};
 }
 json one_of(const std::vector<std::string>& words) {
   return {{"enum", words}};

@@ -1,4 +1,5 @@
-// How single values are read: each returns false (or nullopt) after it has told the diagnostics what is wrong.
+// How single values are read: each returns false (or nullopt) after it has told the diagnostics what is
+// wrong.
 #pragma once
 #include <map>
 #include <optional>

@@ -32,15 +32,18 @@ class Check {
     if (section.find(name.text)) return true;
     auto where = name.where;
     where.length = static_cast<int>(std::max<std::size_t>(1, name.text.size()));
-    d_.error(where, fmt::format("there is no {} `{}`", what, name.text), suggestion_hint(name.text, section.names()));
+    d_.error(where, fmt::format("there is no {} `{}`", what, name.text),
+             suggestion_hint(name.text, section.names()));
     return false;
   }
 
   void secret(const Text& name) { name_in(spec_.secrets, name, "secret"); }
   void values(const Values& values) {
     for (const auto& [_, value] : values) {
-      if (!value.secret.empty()) secret({value.secret, value.where});
-      else expressions({value.text, value.where});
+      if (!value.secret.empty())
+        secret({value.secret, value.where});
+      else
+        expressions({value.text, value.where});
     }
   }
 
@@ -58,9 +61,12 @@ class Check {
       if (room == "git") good = middle.empty() && (leaf == "sha" || leaf == "sha_short" || leaf == "branch");
       if (!good)
         d_.error(text.where, fmt::format("`{}` is no expression slipway knows", part.text),
-                 "images.NAME.ref, images.NAME.digest, sources.NAME.commit, sources.NAME.branch, git.sha, git.sha_short, git.branch");
-      else if (room == "images") name_in(spec_.images, {middle, text.where}, "image");
-      else if (room == "sources") name_in(spec_.sources, {middle, text.where}, "source");
+                 "images.NAME.ref, images.NAME.digest, sources.NAME.commit, sources.NAME.branch, git.sha, "
+                 "git.sha_short, git.branch");
+      else if (room == "images")
+        name_in(spec_.images, {middle, text.where}, "image");
+      else if (room == "sources")
+        name_in(spec_.sources, {middle, text.where}, "source");
     }
   }
   void expressions(const nlohmann::json& value, const Location& where) {
@@ -82,7 +88,9 @@ class Check {
   void secrets() {
     for (const auto& secret : spec_.secrets)
       if (!secret.env.empty() + !secret.file.empty() + !secret.command.empty() != 1)
-        d_.error(secret.where, fmt::format("secret `{}` has to have exactly one of `env`, `file` and `command`", secret.name));
+        d_.error(
+            secret.where,
+            fmt::format("secret `{}` has to have exactly one of `env`, `file` and `command`", secret.name));
   }
 
   void registry() {
@@ -127,13 +135,17 @@ class Check {
         for (const auto& on : service.depends_on)
           if (!spec_.backing.find(on.on.text)) name_in(spec_.services, on.on, "service");
         if (service.publish && !service.port)
-          d_.error(service.where, fmt::format("`{}` publishes a port, but says not which `port` it listens on", service.name));
+          d_.error(
+              service.where,
+              fmt::format("`{}` publishes a port, but says not which `port` it listens on", service.name));
         if (service.publish) {
           const auto [other, fresh] = published.emplace(*service.publish, service.name);
           if (!fresh)
-            d_.error(service.where, fmt::format("`{}` and `{}` both publish port {}", other->second, service.name, *service.publish));
+            d_.error(service.where, fmt::format("`{}` and `{}` both publish port {}", other->second,
+                                                service.name, *service.publish));
         }
-        if (service.healthcheck && !service.healthcheck->http.empty() && !service.healthcheck->port && !service.port)
+        if (service.healthcheck && !service.healthcheck->http.empty() && !service.healthcheck->port &&
+            !service.port)
           d_.error(service.healthcheck->where, "an http healthcheck needs a `port`");
         if (service.image.text.find_first_of("/:@.") == std::string::npos && !service.backing)
           name_in(spec_.images, service.image, "image");
@@ -147,8 +159,10 @@ class Check {
   void anchor(const Text& name) {
     static const std::set<std::string> phases = {"source", "build", "test", "push", "deploy"};
     if (phases.contains(name.text)) return;
-    if (name.text.starts_with("images.")) return void(name_in(spec_.images, {name.text.substr(7), name.where}, "image"));
-    if (name.text.starts_with("tests.")) return void(name_in(spec_.tests, {name.text.substr(6), name.where}, "test"));
+    if (name.text.starts_with("images."))
+      return void(name_in(spec_.images, {name.text.substr(7), name.where}, "image"));
+    if (name.text.starts_with("tests."))
+      return void(name_in(spec_.tests, {name.text.substr(6), name.where}, "test"));
     std::vector<std::string> names(phases.begin(), phases.end());
     for (const auto& step : spec_.steps) {
       if (step.name == name.text) return;
@@ -161,14 +175,19 @@ class Check {
     std::map<std::string, Location> names;
     for (const auto& step : spec_.steps) {
       if (const auto [first, fresh] = names.emplace(step.name, step.where); !fresh && !step.name.empty())
-        d_.error(step.where, fmt::format("a second step `{}`", step.name), fmt::format("the first one is at {}", first->second.str()));
+        d_.error(step.where, fmt::format("a second step `{}`", step.name),
+                 fmt::format("the first one is at {}", first->second.str()));
       if (step.run.empty() == step.uses.empty())
         d_.error(step.where, fmt::format("step `{}` has to have one of `run` and `uses`", step.name));
-      if (!step.run.empty() && !step.with.empty()) d_.error(step.with_where, "`with` is for `uses`; a `run` step takes `env`");
+      if (!step.run.empty() && !step.with.empty())
+        d_.error(step.with_where, "`with` is for `uses`; a `run` step takes `env`");
       if (step.uses.text.starts_with("docker://"))
-        d_.error(step.uses.where, "container plugins are not built yet", "take it out: slipway does not ignore what it cannot do");
-      if (!step.when.empty() && step.when.text != "always()" && step.when.text != "failure()" && step.when.text != "success()")
-        d_.error(step.when.where, fmt::format("the condition `{}` is not built yet", step.when.text), "always(), failure() or success()");
+        d_.error(step.uses.where, "container plugins are not built yet",
+                 "take it out: slipway does not ignore what it cannot do");
+      if (!step.when.empty() && step.when.text != "always()" && step.when.text != "failure()" &&
+          step.when.text != "success()")
+        d_.error(step.when.where, fmt::format("the condition `{}` is not built yet", step.when.text),
+                 "always(), failure() or success()");
       for (const auto& name : step.after) anchor(name);
       for (const auto& name : step.before) anchor(name);
       for (const auto& name : step.secrets) secret(name);
@@ -190,8 +209,10 @@ class Check {
         for (const auto& next : it->second) {
           if (state[next.text] == 1) {
             std::string circle;
-            for (auto at = std::find(path.begin(), path.end(), next.text); at != path.end(); ++at) circle += *at + " → ";
-            d_.error(next.where, fmt::format("{} wait for each other: {}{}", what, circle, next.text), "take one of them away");
+            for (auto at = std::find(path.begin(), path.end(), next.text); at != path.end(); ++at)
+              circle += *at + " → ";
+            d_.error(next.where, fmt::format("{} wait for each other: {}{}", what, circle, next.text),
+                     "take one of them away");
           } else if (state[next.text] == 0) {
             visit(next.text);
           }

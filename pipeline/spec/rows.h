@@ -56,10 +56,12 @@ Key<T> flag(std::string name, Flag T::*member, std::string summary) {
                    });
 }
 template <typename T, typename Number>
-Key<T> number(std::string name, Number T::*member, std::int64_t least, std::int64_t most, std::string summary) {
+Key<T> number(std::string name, Number T::*member, std::int64_t least, std::int64_t most,
+              std::string summary) {
   return custom<T>(std::move(name), std::move(summary), schema_of::number(least, most),
                    [=](T& into, const Node& node, Diagnostics& d) {
-                     if (auto value = read::number(node, d, least, most)) into.*member = static_cast<int>(*value);
+                     if (auto value = read::number(node, d, least, most))
+                       into.*member = static_cast<int>(*value);
                    });
 }
 template <typename T, typename Span>
@@ -86,7 +88,8 @@ Key<T> texts(std::string name, std::vector<Text> T::*member, std::string summary
                    });
 }
 template <typename T>
-Key<T> strings(std::string name, std::vector<std::string> T::*member, std::string summary, bool or_one = false) {
+Key<T> strings(std::string name, std::vector<std::string> T::*member, std::string summary,
+               bool or_one = false) {
   return custom<T>(
       std::move(name), std::move(summary), schema_of::texts(or_one),
       [=](T& into, const Node& node, Diagnostics& d) { into.*member = read::strings(node, d, or_one); });
@@ -113,23 +116,24 @@ Key<T> secret(std::string name, Text T::*member, std::string summary) {
 // A section of named things: {NAME: {…}}.
 template <typename T, typename Item>
 Key<T> section(std::string name, Named<Item> T::*member, const Table<Item>& (*table)(), std::string summary) {
-  return custom<T>(std::move(name), std::move(summary), schema_of::map_of({{"$ref", "#/definitions/" + table().title}}),
-                   [member, table](T& into, const Node& node, Diagnostics& d) {
-                     if (node.is_null()) return;
-                     if (!node.is_mapping()) {
-                       d.error(node.where, fmt::format("this must be a mapping of names, not {}", node.describe()));
-                       return;
-                     }
-                     for (const auto& one : node.members) {
-                       if (one.key.starts_with("x-") || !read::name(one, table().title, d)) continue;
-                       Item item;
-                       item.name = one.key;
-                       item.where = one.where;
-                       item.where.length = static_cast<int>(one.key.size());
-                       if (!one.value->is_null()) table().read(item, *one.value, d);
-                       (into.*member).add(std::move(item));
-                     }
-                   });
+  return custom<T>(
+      std::move(name), std::move(summary), schema_of::map_of({{"$ref", "#/definitions/" + table().title}}),
+      [member, table](T& into, const Node& node, Diagnostics& d) {
+        if (node.is_null()) return;
+        if (!node.is_mapping()) {
+          d.error(node.where, fmt::format("this must be a mapping of names, not {}", node.describe()));
+          return;
+        }
+        for (const auto& one : node.members) {
+          if (one.key.starts_with("x-") || !read::name(one, table().title, d)) continue;
+          Item item;
+          item.name = one.key;
+          item.where = one.where;
+          item.where.length = static_cast<int>(one.key.size());
+          if (!one.value->is_null()) table().read(item, *one.value, d);
+          (into.*member).add(std::move(item));
+        }
+      });
 }
 
 }  // namespace slipway::row

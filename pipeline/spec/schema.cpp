@@ -30,7 +30,8 @@ std::string type_of(const nlohmann::json& schema) {
   if (schema.contains("const")) return "`" + schema["const"].dump() + "`";
   if (schema.contains("enum")) {
     std::string out;
-    for (const auto& word : schema["enum"]) out += (out.empty() ? "`" : ", `") + word.get<std::string>() + "`";
+    for (const auto& word : schema["enum"])
+      out += (out.empty() ? "`" : ", `") + word.get<std::string>() + "`";
     return out;
   }
   if (schema.contains("$ref")) return schema["$ref"].get<std::string>().substr(14);
@@ -43,9 +44,11 @@ std::string type_of(const nlohmann::json& schema) {
   if (!schema.contains("type") || schema["type"].is_array()) return "text";
   const auto type = schema["type"].get<std::string>();
   if (type == "array") return "list of " + type_of(schema["items"]);
-  if (type == "object" && schema.contains("additionalProperties") && schema["additionalProperties"].is_object())
+  if (type == "object" && schema.contains("additionalProperties") &&
+      schema["additionalProperties"].is_object())
     return "mapping of " + type_of(schema["additionalProperties"]);
-  if (type == "object" && schema.contains("properties") && schema["properties"].contains("secret")) return "`{secret: NAME}`";
+  if (type == "object" && schema.contains("properties") && schema["properties"].contains("secret"))
+    return "`{secret: NAME}`";
   if (type == "object") return "mapping";
   if (type == "integer") return fmt::format("{} to {}", schema["minimum"].dump(), schema["maximum"].dump());
   if (type == "boolean") return "`true` or `false`";
@@ -56,8 +59,10 @@ std::string type_of(const nlohmann::json& schema) {
 
 std::string spec_reference() {
   std::string out =
-      "# slipway.yaml\n\nMade by `slipway schema --markdown`. YAML 1.2; unknown and duplicate keys are errors; keys "
-      "that begin with `x-` are yours; anchors and `<<` work. `${{ … }}` is slipway's, `$NAME` reaches the shell.\n";
+      "# slipway.yaml\n\nMade by `slipway schema --markdown`. YAML 1.2; unknown and duplicate keys are "
+      "errors; keys "
+      "that begin with `x-` are yours; anchors and `<<` work. `${{ … }}` is slipway's, `$NAME` reaches the "
+      "shell.\n";
   for (const auto& section : all_sections()) {
     out += fmt::format("\n## {}\n\n{}\n\n| key | value | meaning |\n|---|---|---|\n",
                        section.path.empty() ? "the file" : "`" + section.path + "`", section.summary);
@@ -68,8 +73,10 @@ std::string spec_reference() {
         continue;
       }
       std::string summary = key.summary;
-      for (std::size_t at = 0; (at = summary.find('|', at)) != std::string::npos; at += 2) summary.insert(at, "\\");
-      out += fmt::format("| `{}`{} | {} | {} |\n", key.name, key.required ? " (required)" : "", type_of(key.schema), summary);
+      for (std::size_t at = 0; (at = summary.find('|', at)) != std::string::npos; at += 2)
+        summary.insert(at, "\\");
+      out += fmt::format("| `{}`{} | {} | {} |\n", key.name, key.required ? " (required)" : "",
+                         type_of(key.schema), summary);
     }
     if (!planned.empty()) out += fmt::format("\nNot built yet, and refused: {}.\n", planned);
   }

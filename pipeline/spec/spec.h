@@ -1,4 +1,5 @@
-// What the user wrote, typed: plain structs, each value with its place. Tables (tables.h) say how each is read.
+// What the user wrote, typed: plain structs, each value with its place. Tables (tables.h) say how each is
+// read.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -49,7 +50,7 @@ struct Mirror {
 
 struct Registry {
   Location where;
-  Text url;  // "registry.example.com/shop": images are pushed below it
+  Text url;          // "registry.example.com/shop": images are pushed below it
   Text credentials;  // a secret
   bool insecure = false;
   std::vector<Mirror> mirrors;

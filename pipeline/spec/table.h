@@ -1,5 +1,5 @@
-// One table per section of the spec: it reads the section, and it is what the JSON Schema and the reference are
-// made of. A key has one row: name, what it is, how it is read.
+// One table per section of the spec: it reads the section, and it is what the JSON Schema and the reference
+// are made of. A key has one row: name, what it is, how it is read.
 #pragma once
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -15,8 +15,8 @@ namespace slipway {
 // The part of a row that does not know the struct it fills.
 struct KeyInfo {
   std::string name;
-  std::string summary;     // one sentence for the reference and the editor
-  nlohmann::json schema;   // JSON Schema draft-07 of the value
+  std::string summary;    // one sentence for the reference and the editor
+  nlohmann::json schema;  // JSON Schema draft-07 of the value
   bool required = false;
   bool planned = false;  // known, not built: using it is an error that says so
 };
@@ -55,7 +55,8 @@ struct Table {
     }
     for (const auto& key : keys)
       if (key.required && !node.find(key.name))
-        diagnostics.error(node.where, fmt::format("`{}` is missing in this {}", key.name, title), key.summary);
+        diagnostics.error(node.where, fmt::format("`{}` is missing in this {}", key.name, title),
+                          key.summary);
   }
 
   nlohmann::json schema() const {

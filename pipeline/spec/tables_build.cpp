@@ -22,7 +22,8 @@ namespace {
 
 void read_mirrors(Registry& registry, const Node& node, Diagnostics& diagnostics) {
   if (!node.is_mapping()) {
-    diagnostics.error(node.where, fmt::format("this must be a mapping of references, not {}", node.describe()));
+    diagnostics.error(node.where,
+                      fmt::format("this must be a mapping of references, not {}", node.describe()));
     return;
   }
   for (const auto& member : node.members) {
@@ -62,11 +63,12 @@ const Table<Registry>& registry_table() {
           row::flag("insecure", &Registry::insecure, "plain HTTP for a registry that is not on this machine"),
           row::custom<Registry>(
               "mirrors", "references or prefixes answered by an image of this file or by another registry",
-              schema_of::map_of({{"anyOf", {{{"type", "string"}},
-                                            {{"type", "object"},
-                                             {"properties", {{"image", {{"type", "string"}}}}},
-                                             {"required", {"image"}},
-                                             {"additionalProperties", false}}}}}),
+              schema_of::map_of({{"anyOf",
+                                  {{{"type", "string"}},
+                                   {{"type", "object"},
+                                    {"properties", {{"image", {{"type", "string"}}}}},
+                                    {"required", {"image"}},
+                                    {"additionalProperties", false}}}}}),
               read_mirrors),
           row::planned<Registry>("cache", "a layer cache shared through the registry"),
       }};
@@ -76,12 +78,15 @@ const Table<Registry>& registry_table() {
 const Table<SecretSpec>& secret_table() {
   static const Table<SecretSpec> table = {
       "secret",
-      "Where a secret's value comes from: exactly one of the three. Read when a step that names it starts, masked in "
+      "Where a secret's value comes from: exactly one of the three. Read when a step that names it starts, "
+      "masked in "
       "all output, never stored.",
       {
           row::text("env", &SecretSpec::env, "an environment variable"),
-          row::text("file", &SecretSpec::file, "a file; `~` is the home folder; the last newline is left out"),
-          row::custom<SecretSpec>("command", "a program and its arguments; its output without the last newline",
+          row::text("file", &SecretSpec::file,
+                    "a file; `~` is the home folder; the last newline is left out"),
+          row::custom<SecretSpec>("command",
+                                  "a program and its arguments; its output without the last newline",
                                   schema_of::texts(), read_argv),
           row::planned<SecretSpec>("plugin", "secrets from plugins"),
           row::planned<SecretSpec>("with", "secrets from plugins"),
@@ -93,11 +98,13 @@ namespace {
 
 void read_image_needs(Image& image, const Node& node, Diagnostics& diagnostics) {
   if (!node.is_mapping()) {
-    diagnostics.error(node.where, fmt::format("this must be a mapping `ARG: image`, not {}", node.describe()));
+    diagnostics.error(node.where,
+                      fmt::format("this must be a mapping `ARG: image`, not {}", node.describe()));
     return;
   }
   for (const auto& member : node.members)
-    if (auto name = read::text(*member.value, diagnostics)) image.needs[member.key] = {*name, member.value->where};
+    if (auto name = read::text(*member.value, diagnostics))
+      image.needs[member.key] = {*name, member.value->where};
 }
 
 }  // namespace
@@ -114,12 +121,15 @@ const Table<Image>& image_table() {
                                image.with_where = node.where;
                              }),
           row::text("source", &Image::source, "the source it is built from; needed when there are several"),
-          row::text("context", &Image::context, "folder of the build context, in the source (default: its root)"),
-          row::text("dockerfile", &Image::dockerfile, "path of the Dockerfile in the context (default: Dockerfile)"),
+          row::text("context", &Image::context,
+                    "folder of the build context, in the source (default: its root)"),
+          row::text("dockerfile", &Image::dockerfile,
+                    "path of the Dockerfile in the context (default: Dockerfile)"),
           row::text("target", &Image::target, "the stage to build (default: the last)"),
           row::values("args", &Image::args, "build arguments (ARG)"),
           row::string_map("labels", &Image::labels, "labels added to the image"),
-          row::custom<Image>("needs", "build argument → image: its reference by digest is passed in that argument",
+          row::custom<Image>("needs",
+                             "build argument → image: its reference by digest is passed in that argument",
                              schema_of::string_map(), read_image_needs),
           row::word("network", &Image::network, {"default", "none", "host"}, "network of RUN instructions"),
           row::texts("tags", &Image::tags, "tags to push besides the content's own", false, true),

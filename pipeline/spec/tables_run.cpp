@@ -10,16 +10,20 @@ namespace {
 void read_probe_command(Healthcheck& check, const Node& node, Diagnostics& diagnostics) {
   auto words = read::strings(node, diagnostics, true);
   if (words.empty()) return;
-  if (node.is_scalar()) check.test = {"/bin/sh", "-c", words[0]};
-  else if (words[0] == "CMD-SHELL" && words.size() == 2) check.test = {"/bin/sh", "-c", words[1]};
-  else if (words[0] == "CMD" && words.size() > 1) check.test.assign(words.begin() + 1, words.end());
+  if (node.is_scalar())
+    check.test = {"/bin/sh", "-c", words[0]};
+  else if (words[0] == "CMD-SHELL" && words.size() == 2)
+    check.test = {"/bin/sh", "-c", words[1]};
+  else if (words[0] == "CMD" && words.size() > 1)
+    check.test.assign(words.begin() + 1, words.end());
   else
     diagnostics.error(node.where, "a test is `[CMD, program, argument…]` or `[CMD-SHELL, text]`");
 }
 
 template <typename T>
 Key<T> healthcheck() {
-  return row::custom<T>("healthcheck", "when a replica counts as healthy", {{"$ref", "#/definitions/healthcheck"}},
+  return row::custom<T>("healthcheck", "when a replica counts as healthy",
+                        {{"$ref", "#/definitions/healthcheck"}},
                         [](T& into, const Node& node, Diagnostics& d) {
                           Healthcheck check;
                           check.where = node.where;
@@ -35,11 +39,13 @@ void read_volumes(Service& service, const Node& node, Diagnostics& diagnostics) 
   for (auto& volume : read::texts(node, diagnostics)) {
     const auto colon = volume.text.find(":/");
     if (colon == std::string::npos || colon == 0) {
-      diagnostics.error(volume.where, fmt::format("`{}` is no volume", volume.text), "write NAME:/path/inside");
+      diagnostics.error(volume.where, fmt::format("`{}` is no volume", volume.text),
+                        "write NAME:/path/inside");
       continue;
     }
     if (volume.text.starts_with('/') || volume.text.starts_with('.') || volume.text.find('/') < colon) {
-      diagnostics.error(volume.where, "folders of this machine cannot be mounted", "name a volume: NAME:/path/inside");
+      diagnostics.error(volume.where, "folders of this machine cannot be mounted",
+                        "name a volume: NAME:/path/inside");
       continue;
     }
     service.volumes.push_back(std::move(volume));
@@ -48,11 +54,13 @@ void read_volumes(Service& service, const Node& node, Diagnostics& diagnostics) 
 
 void read_depends_on(Service& service, const Node& node, Diagnostics& diagnostics) {
   if (node.is_sequence()) {
-    for (auto& one : read::texts(node, diagnostics)) service.depends_on.push_back({std::move(one), "healthy"});
+    for (auto& one : read::texts(node, diagnostics))
+      service.depends_on.push_back({std::move(one), "healthy"});
     return;
   }
   if (!node.is_mapping()) {
-    diagnostics.error(node.where, fmt::format("this must be a list of services or `NAME: healthy`, not {}", node.describe()));
+    diagnostics.error(node.where, fmt::format("this must be a list of services or `NAME: healthy`, not {}",
+                                              node.describe()));
     return;
   }
   for (const auto& member : node.members)
@@ -66,19 +74,23 @@ std::vector<Key<Service>> service_keys(bool backing) {
       row::strings("command", &Service::command, "instead of the image's command", true),
       row::number("port", &Service::port, 1, 65535, "the port it listens on"),
       row::values("environment", &Service::environment, "environment variables: texts, or `{secret: NAME}`"),
-      row::values("files", &Service::files, "files put into it, readable by its user alone: path → `{secret: NAME}`", true),
+      row::values("files", &Service::files,
+                  "files put into it, readable by its user alone: path → `{secret: NAME}`", true),
       row::custom<Service>("volumes", "data that stays: NAME:/path/inside", schema_of::texts(), read_volumes),
       row::strings("tmpfs", &Service::tmpfs, "paths held in memory"),
       row::text("user", &Service::user, "user or user:group it runs as"),
       row::text("workdir", &Service::workdir, "its working folder"),
-      row::custom<Service>("depends_on", "what must be there before it starts: `NAME: healthy` or `started`",
-                           {{"anyOf", {schema_of::texts(), schema_of::map_of(schema_of::one_of({"healthy", "started"}))}}},
-                           read_depends_on),
+      row::custom<Service>(
+          "depends_on", "what must be there before it starts: `NAME: healthy` or `started`",
+          {{"anyOf", {schema_of::texts(), schema_of::map_of(schema_of::one_of({"healthy", "started"}))}}},
+          read_depends_on),
       healthcheck<Service>(),
-      row::duration("stop_grace_period", &Service::stop_grace_period, "time to end after its stop signal (default 10s)"),
+      row::duration("stop_grace_period", &Service::stop_grace_period,
+                    "time to end after its stop signal (default 10s)"),
   };
   if (!backing) {
-    keys.insert(keys.begin() + 3, row::number("publish", &Service::publish, 1, 65535, "port on this machine (local target)"));
+    keys.insert(keys.begin() + 3,
+                row::number("publish", &Service::publish, 1, 65535, "port on this machine (local target)"));
     keys.insert(keys.begin() + 4, row::number("replicas", &Service::replicas, 1, 100, "how many of it run"));
     for (auto [name, what] : {std::pair{"before", "commands before traffic moves"},
                               {"ingress", "routes from outside of a cluster"},
@@ -98,21 +110,24 @@ const Table<Healthcheck>& healthcheck_table() {
       {
           row::text("http", &Healthcheck::http, "a path; healthy is an answer of 200 to 399"),
           row::number("tcp", &Healthcheck::tcp, 1, 65535, "a port; healthy is an accepted connection"),
-          row::custom<Healthcheck>("test", "a command run inside: [CMD, program, argument…]; healthy is exit 0",
+          row::custom<Healthcheck>("test",
+                                   "a command run inside: [CMD, program, argument…]; healthy is exit 0",
                                    schema_of::texts(true), read_probe_command),
           row::number("port", &Healthcheck::port, 1, 65535, "port of `http` (default: the service's)"),
           row::duration("interval", &Healthcheck::interval, "time between two probes (default 2s)"),
           row::duration("timeout", &Healthcheck::timeout, "time a probe may take (default 2s)"),
-          row::number("retries", &Healthcheck::retries, 1, 10'000, "failed probes in a row that make it unhealthy (default 30)"),
-          row::duration("start_period", &Healthcheck::start_period, "time at the start in which failures do not count"),
+          row::number("retries", &Healthcheck::retries, 1, 10'000,
+                      "failed probes in a row that make it unhealthy (default 30)"),
+          row::duration("start_period", &Healthcheck::start_period,
+                        "time at the start in which failures do not count"),
           row::planned<Healthcheck>("grpc", "probes of the gRPC health protocol"),
       }};
   return table;
 }
 
 const Table<Service>& backing_table() {
-  static const Table<Service> table = {
-      "backing service", "A database or broker that tests and services use.", service_keys(true)};
+  static const Table<Service> table = {"backing service", "A database or broker that tests and services use.",
+                                       service_keys(true)};
   return table;
 }
 
@@ -127,25 +142,32 @@ template <typename T>
 Key<T> retries() {
   return row::custom<T>(
       "retries", "how often to try again: a number, or {max: 2, on: [infra]}",
-      {{"anyOf", {schema_of::number(0, 10),
-                  {{"type", "object"},
-                   {"properties", {{"max", schema_of::number(0, 10)}, {"on", schema_of::list_of(schema_of::one_of({"infra", "failure"}))}}},
-                   {"additionalProperties", false}}}}},
+      {{"anyOf",
+        {schema_of::number(0, 10),
+         {{"type", "object"},
+          {"properties",
+           {{"max", schema_of::number(0, 10)},
+            {"on", schema_of::list_of(schema_of::one_of({"infra", "failure"}))}}},
+          {"additionalProperties", false}}}}},
       [](T& into, const Node& node, Diagnostics& d) {
         static const Table<RetrySpec> table = {
             "retry rule",
             "",
             {row::number("max", &RetrySpec::max, 0, 10, "further tries"),
-             row::custom<RetrySpec>("on", "which faults", {}, [](RetrySpec& rule, const Node& list, Diagnostics& dd) {
-               if (!list.is_sequence()) {
-                 dd.error(list.where, fmt::format("this must be a list of `infra` and `failure`, not {}", list.describe()));
-                 return;
-               }
-               for (const auto& item : list.items)
-                 if (auto word = read::one_of(*item, dd, {"infra", "failure"})) rule.on.push_back(*word);
-             })}};
-        if (node.is_mapping()) table.read(into.retries, node, d);
-        else if (auto count = read::number(node, d, 0, 10)) into.retries.max = static_cast<int>(*count);
+             row::custom<RetrySpec>(
+                 "on", "which faults", {}, [](RetrySpec& rule, const Node& list, Diagnostics& dd) {
+                   if (!list.is_sequence()) {
+                     dd.error(list.where, fmt::format("this must be a list of `infra` and `failure`, not {}",
+                                                      list.describe()));
+                     return;
+                   }
+                   for (const auto& item : list.items)
+                     if (auto word = read::one_of(*item, dd, {"infra", "failure"})) rule.on.push_back(*word);
+                 })}};
+        if (node.is_mapping())
+          table.read(into.retries, node, d);
+        else if (auto count = read::number(node, d, 0, 10))
+          into.retries.max = static_cast<int>(*count);
       });
 }
 
@@ -160,7 +182,8 @@ const Table<Test>& test_table() {
           row::required(row::custom<Test>("run", "a text for the shell, or a list: program and arguments",
                                           schema_of::texts(true),
                                           [](Test& test, const Node& node, Diagnostics& d) {
-                                            for (auto& one : read::texts(node, d, true, true)) test.run.push_back(one.text);
+                                            for (auto& one : read::texts(node, d, true, true))
+                                              test.run.push_back(one.text);
                                             test.run_is_list = node.is_sequence();
                                             if (test.run_is_list && node.items.empty())
                                               d.error(node.where, "the command is empty");
@@ -173,7 +196,8 @@ const Table<Test>& test_table() {
           row::word("network", &Test::network, {"default", "none"}, "`none`: no network but its services"),
           row::duration("timeout", &Test::timeout, "how long it may take"),
           retries<Test>(),
-          row::flag("cache", &Test::cache, "do not run again what passed with the same content (default true)"),
+          row::flag("cache", &Test::cache,
+                    "do not run again what passed with the same content (default true)"),
           row::planned<Test>("images", "tests of several images together"),
           row::planned<Test>("inputs", "a narrower key than the image's digest"),
           row::planned<Test>("matrix", "one test with several settings"),
@@ -188,32 +212,34 @@ const Table<Environment>& environment_table() {
       "target",
       "",
       {row::required(row::text("kind", &Target::kind, "`local`: this machine")),
-       row::planned<Target>("context", "cluster targets"), row::planned<Target>("namespace", "cluster targets"),
+       row::planned<Target>("context", "cluster targets"),
+       row::planned<Target>("namespace", "cluster targets"),
        row::planned<Target>("prune", "cluster targets")}};
   static const Table<Environment> table = {
       "environment",
       "A place where the services run.",
       {
-          row::required(row::custom<Environment>(
-              "target", "what it runs on: {kind: local}",
+          row::required(row::custom<Environment>("target", "what it runs on: {kind: local}",
+                                                 {{"type", "object"},
+                                                  {"properties", {{"kind", schema_of::one_of({"local"})}}},
+                                                  {"required", {"kind"}},
+                                                  {"additionalProperties", false}},
+                                                 [](Environment& into, const Node& node, Diagnostics& d) {
+                                                   into.target.where = node.where;
+                                                   target.read(into.target, node, d);
+                                                 })),
+          row::string_map("vars", &Environment::vars,
+                          "values for `${{ vars.NAME }}`; they win over the file's"),
+          row::custom<Environment>(
+              "tests", "{skip: [NAME…]}: tests that do not gate this environment",
               {{"type", "object"},
-               {"properties", {{"kind", schema_of::one_of({"local"})}}},
-               {"required", {"kind"}},
+               {"properties", {{"skip", schema_of::texts()}}},
                {"additionalProperties", false}},
               [](Environment& into, const Node& node, Diagnostics& d) {
-                into.target.where = node.where;
-                target.read(into.target, node, d);
-              })),
-          row::string_map("vars", &Environment::vars, "values for `${{ vars.NAME }}`; they win over the file's"),
-          row::custom<Environment>("tests", "{skip: [NAME…]}: tests that do not gate this environment",
-                                   {{"type", "object"},
-                                    {"properties", {{"skip", schema_of::texts()}}},
-                                    {"additionalProperties", false}},
-                                   [](Environment& into, const Node& node, Diagnostics& d) {
-                                     static const Table<Environment> inner = {
-                                         "`tests` of an environment", "", {row::texts("skip", &Environment::skip_tests, "")}};
-                                     inner.read(into, node, d);
-                                   }),
+                static const Table<Environment> inner = {
+                    "`tests` of an environment", "", {row::texts("skip", &Environment::skip_tests, "")}};
+                inner.read(into, node, d);
+              }),
           row::duration("timeout", &Environment::timeout, "how long a rollout may take"),
           row::custom<Environment>("overrides", "{services: {NAME: {…}}}: keys of services that differ here",
                                    schema_of::mapping(), [](Environment&, const Node&, Diagnostics&) {}),
@@ -221,7 +247,8 @@ const Table<Environment>& environment_table() {
           row::planned<Environment>("requires", "gates between environments"),
           row::planned<Environment>("approval", "approvals"),
           row::planned<Environment>("concurrency", "queues of rollouts"),
-          row::planned<Environment>("rollback", "rules for rollbacks (a failed release is always rolled back whole)"),
+          row::planned<Environment>("rollback",
+                                    "rules for rollbacks (a failed release is always rolled back whole)"),
       }};
   return table;
 }
@@ -231,18 +258,21 @@ const Table<UserStep>& step_table() {
       "step",
       "A further step anywhere in the graph: a command of yours, or a plugin.",
       {
-          row::required(row::custom<UserStep>("name", "its name", schema_of::text(),
-                                              [](UserStep& into, const Node& node, Diagnostics& d) {
-                                                if (!node.is_scalar()) {
-                                                  d.error(node.where, "a step's name is a text");
-                                                } else if (read::name({node.text, node.where, nullptr}, "step", d)) {
-                                                  into.name = node.text;
-                                                  into.where = node.where;
-                                                }
-                                              })),
+          row::required(
+              row::custom<UserStep>("name", "its name", schema_of::text(),
+                                    [](UserStep& into, const Node& node, Diagnostics& d) {
+                                      if (!node.is_scalar()) {
+                                        d.error(node.where, "a step's name is a text");
+                                      } else if (read::name({node.text, node.where, nullptr}, "step", d)) {
+                                        into.name = node.text;
+                                        into.where = node.where;
+                                      }
+                                    })),
           row::text("run", &UserStep::run, "commands for the shell", true),
-          row::text("uses", &UserStep::uses, "a plugin's name, or the path of an executable (./plugins/scan)"),
-          row::custom<UserStep>("with", "parameters of the plugin; `action` names the action when it has several",
+          row::text("uses", &UserStep::uses,
+                    "a plugin's name, or the path of an executable (./plugins/scan)"),
+          row::custom<UserStep>("with",
+                                "parameters of the plugin; `action` names the action when it has several",
                                 schema_of::mapping(),
                                 [](UserStep& into, const Node& node, Diagnostics& d) {
                                   into.with = read::any_mapping(node, d);
@@ -250,16 +280,21 @@ const Table<UserStep>& step_table() {
                                 }),
           row::text("shell", &UserStep::shell, "the shell of `run` (default: sh -e)"),
           row::text("cwd", &UserStep::cwd, "folder of `run`, relative to this file"),
-          row::strings("inputs", &UserStep::inputs, "files that `run` depends on (globs): unchanged, it does not run again"),
+          row::strings("inputs", &UserStep::inputs,
+                       "files that `run` depends on (globs): unchanged, it does not run again"),
           row::values("env", &UserStep::env, "environment variables: texts, or `{secret: NAME}`"),
           row::texts("secrets", &UserStep::secrets, "secrets the plugin may see"),
-          row::texts("after", &UserStep::after, "what must be done before: images.NAME, tests.NAME, a step, or build, test, push, deploy", true),
+          row::texts(
+              "after", &UserStep::after,
+              "what must be done before: images.NAME, tests.NAME, a step, or build, test, push, deploy",
+              true),
           row::texts("before", &UserStep::before, "what waits for this step, named the same way", true),
           row::duration("timeout", &UserStep::timeout, "how long it may take"),
           retries<UserStep>(),
           row::flag("cache", &UserStep::cache, "do not run again with unchanged content (default true)"),
           row::flag("continue_on_error", &UserStep::continue_on_error, "its failure does not fail the run"),
-          row::text("if", &UserStep::when, "always() or failure() (default: when all before it succeeded)", true),
+          row::text("if", &UserStep::when, "always() or failure() (default: when all before it succeeded)",
+                    true),
           row::planned<UserStep>("undo", "undoing steps when a release is rolled back"),
       }};
   return table;
@@ -274,9 +309,11 @@ const Table<Retain>& retain_table() {
           row::custom<Retain>("cache", "what `slipway cache gc` leaves (default 20GB)", schema_of::text(),
                               [](Retain& into, const Node& node, Diagnostics& d) {
                                 const auto size = node.is_scalar() ? parse_size(node.text) : std::nullopt;
-                                if (size) into.cache = *size;
+                                if (size)
+                                  into.cache = *size;
                                 else
-                                  d.error(node.where, fmt::format("this must be a size, not {}", node.describe()),
+                                  d.error(node.where,
+                                          fmt::format("this must be a size, not {}", node.describe()),
                                           "write a number with its unit: `500MB`, `20GB`");
                               }),
           row::planned<Retain>("releases", "a number of kept releases"),
@@ -289,28 +326,34 @@ const Table<Spec>& spec_table() {
       "spec",
       "The file slipway.yaml. Keys that begin with x- are yours; anchors and << work.",
       {
-          row::required(row::custom<Spec>("version", "the version of this language: 1", {{"const", 1}},
-                                          [](Spec& into, const Node& node, Diagnostics& d) {
-                                            const auto version = node.as_int();
-                                            if (version && *version == 1) into.version = 1;
-                                            else
-                                              d.error(node.where, fmt::format("this slipway reads version 1, not {}", node.describe()));
-                                          })),
-          row::required(row::custom<Spec>("name", "the project's name", schema_of::text(),
-                                          [](Spec& into, const Node& node, Diagnostics& d) {
-                                            if (!node.is_scalar()) d.error(node.where, "the name is a text");
-                                            else if (read::name({node.text, node.where, nullptr}, "project", d))
-                                              into.name = {node.text, node.where};
-                                          })),
+          row::required(row::custom<Spec>(
+              "version", "the version of this language: 1", {{"const", 1}},
+              [](Spec& into, const Node& node, Diagnostics& d) {
+                const auto version = node.as_int();
+                if (version && *version == 1)
+                  into.version = 1;
+                else
+                  d.error(node.where, fmt::format("this slipway reads version 1, not {}", node.describe()));
+              })),
+          row::required(
+              row::custom<Spec>("name", "the project's name", schema_of::text(),
+                                [](Spec& into, const Node& node, Diagnostics& d) {
+                                  if (!node.is_scalar())
+                                    d.error(node.where, "the name is a text");
+                                  else if (read::name({node.text, node.where, nullptr}, "project", d))
+                                    into.name = {node.text, node.where};
+                                })),
           row::string_map("vars", &Spec::vars, "values for `${{ vars.NAME }}`"),
-          row::section("sources", &Spec::sources, source_table, "where code comes from (default: the folder of this file)"),
+          row::section("sources", &Spec::sources, source_table,
+                       "where code comes from (default: the folder of this file)"),
           row::custom<Spec>("registry", "where images are pushed to", {{"$ref", "#/definitions/registry"}},
                             [](Spec& into, const Node& node, Diagnostics& d) {
                               into.registry.where = node.where;
                               registry_table().read(into.registry, node, d);
                             }),
           row::section("secrets", &Spec::secrets, secret_table, "where secrets come from"),
-          row::section("backing", &Spec::backing, backing_table, "databases and brokers that tests and services use"),
+          row::section("backing", &Spec::backing, backing_table,
+                       "databases and brokers that tests and services use"),
           row::section("images", &Spec::images, image_table, "what is built"),
           row::section("tests", &Spec::tests, test_table, "what must be green"),
           row::section("services", &Spec::services, service_table, "what is rolled out"),
@@ -318,7 +361,8 @@ const Table<Spec>& spec_table() {
           row::custom<Spec>("steps", "further steps", schema_of::list_of({{"$ref", "#/definitions/step"}}),
                             [](Spec& into, const Node& node, Diagnostics& d) {
                               if (!node.is_sequence()) {
-                                d.error(node.where, fmt::format("this must be a list of steps, not {}", node.describe()));
+                                d.error(node.where,
+                                        fmt::format("this must be a list of steps, not {}", node.describe()));
                                 return;
                               }
                               for (const auto& item : node.items) {
@@ -329,7 +373,9 @@ const Table<Spec>& spec_table() {
                               }
                             }),
           row::custom<Spec>("retain", "how much is kept", {{"$ref", "#/definitions/retention rule"}},
-                            [](Spec& into, const Node& node, Diagnostics& d) { retain_table().read(into.retain, node, d); }),
+                            [](Spec& into, const Node& node, Diagnostics& d) {
+                              retain_table().read(into.retain, node, d);
+                            }),
           row::planned<Spec>("inputs", "inputs of a run; use `vars` and --var"),
           row::planned<Spec>("verify", "checks after the rollout"),
           row::planned<Spec>("notify", "notifications"),

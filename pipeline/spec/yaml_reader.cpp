@@ -134,7 +134,7 @@ class Builder : public YAML::EventHandler {
     if (node->weight > limits_.nodes)
       throw Refused{node->where, fmt::format("the aliases expand to more than {} values", limits_.nodes), ""};
     if (anchor) anchors_[anchor] = node;
-    take(node, {});
+    take(node, YAML::Mark::null_mark());
   }
 
   // A whole value: the root, the next item, the next key or the value of the last key.
@@ -163,7 +163,8 @@ class Builder : public YAML::EventHandler {
     if (top.key == "<<") {
       const bool list = value->is_sequence();
       for (const auto& one : list ? value->items : std::vector<NodePtr>{value}) {
-        if (one->is_mapping()) top.merges.push_back(one);
+        if (one->is_mapping())
+          top.merges.push_back(one);
         else
           diagnostics_.error(top.key_where, fmt::format("`<<` merges mappings, this is {}", one->describe()));
       }

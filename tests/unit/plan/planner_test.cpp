@@ -41,7 +41,8 @@ TEST_CASE("the sample shop's plan", "[plan]") {
   const auto plan = make_plan(load_spec(fs::path(SLIPWAY_SOURCE_DIR) / "templates/shop/slipway.yaml"));
   CHECK(plan.environment == "local");
   CHECK(needs(plan, "build.users") == std::set<std::string>{"source.users", "build.python"});
-  CHECK(needs(plan, "build.orders") == std::set<std::string>{"source.orders", "build.gcc", "build.debian-slim"});
+  CHECK(needs(plan, "build.orders") ==
+        std::set<std::string>{"source.orders", "build.gcc", "build.debian-slim"});
   CHECK(needs(plan, "test.users-api") == std::set<std::string>{"build.users", "build.postgres"});
   CHECK(needs(plan, "deploy.local").contains("test.users-api"));
   CHECK(needs(plan, "deploy.local").contains("build.redis"));
@@ -51,7 +52,8 @@ TEST_CASE("the sample shop's plan", "[plan]") {
   CHECK(params["services"]["users"]["secret_environment"] == json{{"DB_PASSWORD", "users-db-password"}});
   CHECK(plan.find("test.users-api")->params["services"]["users-db"].contains("volumes") == false);
   CHECK(plan.find("deploy.local")->secrets == std::vector<std::string>{"users-db-password"});
-  CHECK(plan.find("build.users")->params["context_id"] == json{{"$ref", "source.users"}, {"path", "/trees/."}});
+  CHECK(plan.find("build.users")->params["context_id"] ==
+        json{{"$ref", "source.users"}, {"path", "/trees/."}});
   // Saved and read back it is the same.
   CHECK(to_json(plan_from_json(to_json(plan))) == to_json(plan));
 }
@@ -60,10 +62,14 @@ TEST_CASE("parts of a plan bring what they need and nothing else", "[plan]") {
   const auto spec = spec_of(R"(images: {a: {}, b: {needs: {BASE: a}}, c: {}}
 tests: {t: {image: b, run: "true"}}
 )");
-  CHECK(names(make_plan(spec, {{"build"}, {}, false})) == std::vector<std::string>{"source.shop", "build.a", "build.b", "build.c"});
-  CHECK(names(make_plan(spec, {{"test"}, {}, false})) == std::vector<std::string>{"source.shop", "build.a", "build.b", "test.t"});
-  CHECK(names(make_plan(spec, {{}, {"b"}, false})) == std::vector<std::string>{"source.shop", "build.a", "build.b"});
-  CHECK(make_plan(spec).find("build.b")->params["args"]["BASE"] == json{{"$ref", "build.a"}, {"path", "/ref"}});
+  CHECK(names(make_plan(spec, {{"build"}, {}, false})) ==
+        std::vector<std::string>{"source.shop", "build.a", "build.b", "build.c"});
+  CHECK(names(make_plan(spec, {{"test"}, {}, false})) ==
+        std::vector<std::string>{"source.shop", "build.a", "build.b", "test.t"});
+  CHECK(names(make_plan(spec, {{}, {"b"}, false})) ==
+        std::vector<std::string>{"source.shop", "build.a", "build.b"});
+  CHECK(make_plan(spec).find("build.b")->params["args"]["BASE"] ==
+        json{{"$ref", "build.a"}, {"path", "/ref"}});
   CHECK_THROWS_WITH(make_plan(spec, {{}, {"bb"}, false}), "there is no step `bb` here");
   CHECK_THROWS_WITH(make_plan(spec, {{"push"}, {}, false}), "nothing to push: the spec names no registry");
 }
@@ -85,8 +91,10 @@ steps:
           static const json outputs = {{"branch", "main"}};
           return &outputs;
         }) == json{"x-main"});
-  CHECK_THROWS_WITH(make_plan(spec_of("images: {a: {}}\nsteps: [{name: x, run: a, after: y}, {name: y, run: a, after: x}]\n")),
-                    "steps wait for each other: x → y → x");
+  CHECK_THROWS_WITH(
+      make_plan(
+          spec_of("images: {a: {}}\nsteps: [{name: x, run: a, after: y}, {name: y, run: a, after: x}]\n")),
+      "steps wait for each other: x → y → x");
 }
 
 TEST_CASE("images of elsewhere are pulled by a step, or answered by a mirror", "[plan]") {
@@ -96,13 +104,16 @@ backing: {db: {image: "postgres:15"}, cache: {image: "redis:7"}}
 tests: {t: {image: app, run: "true", services: [db, cache]}}
 )"));
   CHECK(needs(plan, "test.t") == std::set<std::string>{"build.app", "build.pg", "pull.redis-7"});
-  CHECK(plan.find("pull.redis-7")->params == json{{"reference", "docker.io/library/redis:7"}, {"mirrors", {{"docker.io", "localhost:5000/hub"}}}});
+  CHECK(plan.find("pull.redis-7")->params ==
+        json{{"reference", "docker.io/library/redis:7"}, {"mirrors", {{"docker.io", "localhost:5000/hub"}}}});
 }
 
 TEST_CASE("base images are read from a Dockerfile", "[plan]") {
-  CHECK(*base_images("FROM --platform=linux/amd64 gcc:12 AS build\nRUN make\nFROM debian:bookworm-slim\nCOPY --from=build /a /a\n"
+  CHECK(*base_images("FROM --platform=linux/amd64 gcc:12 AS build\nRUN make\nFROM debian:bookworm-slim\nCOPY "
+                     "--from=build /a /a\n"
                      "COPY --from=busybox /b /b\nCOPY --from=0 /c /c\n") ==
-        std::vector<std::string>{"docker.io/library/busybox:latest", "docker.io/library/debian:bookworm-slim", "docker.io/library/gcc:12"});
+        std::vector<std::string>{"docker.io/library/busybox:latest", "docker.io/library/debian:bookworm-slim",
+                                 "docker.io/library/gcc:12"});
   CHECK_FALSE(base_images("ARG V=1\nFROM x:${V}\n"));
   CHECK(base_images("FROM scratch\n")->empty());
 }

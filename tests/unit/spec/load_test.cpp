@@ -70,7 +70,7 @@ slipway.yaml:9:45: this must be a duration, not `5`
   hint: write a number with its unit: `500ms`, `30s`, `5m`, `1h30m`
 slipway.yaml:12:11: `platforms` is not built yet: images for several platforms
     12 |   users: {platforms: [linux/arm64]}
-       |           ^
+       |           ^~~~~~~~~
   hint: take it out: slipway does not ignore what it cannot do
 )");
 }
@@ -79,15 +79,16 @@ TEST_CASE("YAML that yaml-cpp would let through is refused", "[spec]") {
   CHECK(mistakes("version: 1\nname: a\nname: b\n") ==
         "slipway.yaml:3:1: the key `name` stands here twice\n     3 | name: b\n       | ^~~~\n"
         "  hint: the first one is at slipway.yaml:2:1\n");
-  CHECK(mistakes("x-a: &a [*a]\n").find("this alias stands inside of what it stands for") != std::string::npos);
+  CHECK(mistakes("x-a: &a [*a]\n").find("this alias stands inside of what it stands for") !=
+        std::string::npos);
   CHECK(mistakes("version: 1\n---\nversion: 1\n").find("a second document begins here") != std::string::npos);
   CHECK(mistakes("").find("the file is empty") != std::string::npos);
   CHECK(mistakes("- a\n").find("a spec is a mapping, not a list") != std::string::npos);
   CHECK(mistakes("just words").find("a spec is a mapping, not `just words`") != std::string::npos);
   CHECK(mistakes("a: [1, 2\n").find("slipway.yaml:") == 0);
   CHECK(mistakes(std::string("a: \0b", 5)).find("a NUL byte: this is no text file") != std::string::npos);
-  CHECK(mistakes("version: 1\nname: !!binary abc\n").find("the tag `tag:yaml.org,2002:binary` has no meaning here") !=
-        std::string::npos);
+  CHECK(mistakes("version: 1\nname: !!binary abc\n")
+            .find("the tag `tag:yaml.org,2002:binary` has no meaning here") != std::string::npos);
   std::string deep = "x: ";
   for (int i = 0; i < 200; ++i) deep += "[";
   CHECK(mistakes(deep).find("nested deeper than 100 levels") != std::string::npos);
@@ -108,8 +109,9 @@ TEST_CASE("columns count characters, not bytes", "[spec]") {
 }
 
 TEST_CASE("yes and no are texts", "[spec]") {
-  CHECK(mistakes(kHead + "registry: {insecure: yes}\n").find("yes, no, on and off are texts since YAML 1.2") !=
-        std::string::npos);
+  CHECK(
+      mistakes(kHead + "registry: {insecure: yes}\n").find("yes, no, on and off are texts since YAML 1.2") !=
+      std::string::npos);
 }
 
 TEST_CASE("variables of the file, the environment and the command line", "[spec]") {
@@ -131,20 +133,24 @@ environments:
   CHECK(spec.services.find("users")->environment.at("HOST").text == "c");
   CHECK(spec.services.find("users")->replicas == 3);
   CHECK(mistakes(text, {"othre", {}}).find("there is no environment `othre`") != std::string::npos);
-  CHECK(mistakes(kHead + "vars: {host: a}\nregistry: {url: \"${{ vars.hots }}\"}\n").find(
-            "there is no variable `hots`\n     4 | registry: {url: \"${{ vars.hots }}\"}\n") != std::string::npos);
-  CHECK(mistakes(kHead + "registry: {url: \"${{ git.sha }}\"}\n").find("`${{ git.sha }}` is known in the run only") !=
+  CHECK(mistakes(kHead + "vars: {host: a}\nregistry: {url: \"${{ vars.hots }}\"}\n")
+            .find("there is no variable `hots`\n     4 | registry: {url: \"${{ vars.hots }}\"}\n") !=
         std::string::npos);
-  CHECK(mistakes(kHead + "registry: {url: \"${{ vars.a\"}\n").find("a `${{` without its `}}`") != std::string::npos);
+  CHECK(mistakes(kHead + "registry: {url: \"${{ git.sha }}\"}\n")
+            .find("`${{ git.sha }}` is known in the run only") != std::string::npos);
+  CHECK(mistakes(kHead + "registry: {url: \"${{ vars.a\"}\n").find("a `${{` without its `}}`") !=
+        std::string::npos);
 }
 
 TEST_CASE("an image extends another, and a circle is named", "[spec]") {
-  const auto spec = good(kHead + "images:\n  a: {context: here, target: run, push: true}\n  b: {extends: a, target: test, push: false}\n");
+  const auto spec = good(kHead +
+                         "images:\n  a: {context: here, target: run, push: true}\n  b: {extends: a, target: "
+                         "test, push: false}\n");
   CHECK(spec.images.find("b")->context.text == "here");
   CHECK(spec.images.find("b")->target.text == "test");
   CHECK(spec.images.find("b")->push == false);
-  CHECK(mistakes(kHead + "images:\n  a: {extends: b}\n  b: {extends: a}\n").find("images extend each other in a circle") !=
-        std::string::npos);
+  CHECK(mistakes(kHead + "images:\n  a: {extends: b}\n  b: {extends: a}\n")
+            .find("images extend each other in a circle") != std::string::npos);
 }
 
 TEST_CASE("what waits for itself is named with the whole circle", "[spec]") {
@@ -158,20 +164,23 @@ services:
 }
 
 TEST_CASE("the rules between keys", "[spec]") {
-  CHECK(mistakes(kHead + "secrets: {a: {env: A, file: b}}\n").find("exactly one of `env`, `file` and `command`") !=
+  CHECK(mistakes(kHead + "secrets: {a: {env: A, file: b}}\n")
+            .find("exactly one of `env`, `file` and `command`") != std::string::npos);
+  CHECK(mistakes(kHead + "sources: {a: {path: a, git: b}}\n").find("one of `path` and `git`") !=
         std::string::npos);
-  CHECK(mistakes(kHead + "sources: {a: {path: a, git: b}}\n").find("one of `path` and `git`") != std::string::npos);
-  CHECK(mistakes(kHead + "sources: {a: {path: a}, b: {path: b}}\nimages: {x: {}}\n").find("which source is image `x` built from?") !=
-        std::string::npos);
+  CHECK(mistakes(kHead + "sources: {a: {path: a}, b: {path: b}}\nimages: {x: {}}\n")
+            .find("which source is image `x` built from?") != std::string::npos);
   CHECK(mistakes(kHead + "images: {X_1: {}}\n").find("`X_1` is no name for a image") != std::string::npos);
-  CHECK(mistakes(kHead + "images: {a: {}}\nservices: {s: {image: a, volumes: [\"/etc:/etc\"]}}\n").find(
-            "folders of this machine cannot be mounted") != std::string::npos);
-  CHECK(mistakes(kHead + "steps: [{name: a}]\n").find("step `a` has to have one of `run` and `uses`") != std::string::npos);
-  CHECK(mistakes(kHead + "steps: [{name: a, run: x, if: \"changed('a')\"}]\n").find("the condition `changed('a')` is not built yet") !=
+  CHECK(mistakes(kHead + "images: {a: {}}\nservices: {s: {image: a, volumes: [\"/etc:/etc\"]}}\n")
+            .find("folders of this machine cannot be mounted") != std::string::npos);
+  CHECK(mistakes(kHead + "steps: [{name: a}]\n").find("step `a` has to have one of `run` and `uses`") !=
         std::string::npos);
-  CHECK(mistakes(kHead + "images: {a: {}}\nservices: {s: {image: a, environment: [\"A=b\"]}}\n").find(
-            "write `NAME: value` instead of `- NAME=value`") != std::string::npos);
-  CHECK(mistakes(kHead + "retain: {cache: huge}\n").find("this must be a size, not `huge`") != std::string::npos);
+  CHECK(mistakes(kHead + "steps: [{name: a, run: x, if: \"changed('a')\"}]\n")
+            .find("the condition `changed('a')` is not built yet") != std::string::npos);
+  CHECK(mistakes(kHead + "images: {a: {}}\nservices: {s: {image: a, environment: [\"A=b\"]}}\n")
+            .find("write `NAME: value` instead of `- NAME=value`") != std::string::npos);
+  CHECK(mistakes(kHead + "retain: {cache: huge}\n").find("this must be a size, not `huge`") !=
+        std::string::npos);
 }
 
 TEST_CASE("the reference and the schema come from the tables", "[spec]") {
