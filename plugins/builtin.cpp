@@ -1,8 +1,12 @@
 // THE list of built-in plugins; each has a folder of its own.
 #include "plugins/builtin.h"
 
+#include "plugins/shell/shell.h"
+
 namespace slipway {
 
-void add_builtin_plugins([[maybe_unused]] Plugins& plugins) {}
+void add_builtin_plugins(Plugins& plugins) {
+  plugins.add("shell", make_shell_plugin);
+}
 
 }  // namespace slipway

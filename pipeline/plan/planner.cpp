@@ -369,7 +369,8 @@ class Planner {
       for (const auto& name : step.secrets) secrets.insert(name.text);
       draft.step.timeout = step.timeout;
       draft.step.retries = retries(step.retries);
-      draft.step.cache = step.cache;
+      // Commands may do anything: only those that say what they read are not run again.
+      draft.step.cache = step.cache && (step.run.empty() || !step.inputs.empty());
       draft.step.continue_on_error = step.continue_on_error;
       if (step.when.text == "always()") draft.step.when = When::always;
       if (step.when.text == "failure()") draft.step.when = When::failure;

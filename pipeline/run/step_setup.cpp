@@ -13,8 +13,13 @@ namespace {
 
 const ActionInfo& find_action(const Plugin& plugin, const Step& step) {
   if (const auto* action = plugin.info().find(step.action)) return *action;
+  // A step that names no action means the only one there is.
+  if (step.action.empty() && plugin.info().actions.size() == 1) return plugin.info().actions[0];
   std::vector<std::string> names;
   for (const auto& action : plugin.info().actions) names.push_back(action.name);
+  if (step.action.empty())
+    throw Error(ExitCode::usage, fmt::format("which action of plugin `{}`?", step.uses))
+        .hint("name it under `with`: `action: " + (names.empty() ? "…" : names[0]) + "`");
   throw Error(ExitCode::usage, fmt::format("plugin `{}` has no action `{}`", step.uses, step.action))
       .hint(suggestion_hint(step.action, names));
 }
@@ -51,7 +56,7 @@ Prepared StepSetup::prepare(const Step& step, const OutputsOf& outputs_of) const
   prepared.action = target.action;
   prepared.cacheable = target.action->cacheable && step.cache;
   auto& invocation = prepared.invocation;
-  invocation.action = step.action;
+  invocation.action = target.action->name;
   invocation.params = resolve_references(step.params, outputs_of);
   invocation.env = step.env;
   invocation.project_dir = plan_.project_dir;
