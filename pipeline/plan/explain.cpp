@@ -86,6 +86,7 @@ std::string summarize_reason(const json& reason) {
   if (why == "off") return {};
   if (why == "refused") return "--no-cache";
   if (why == "same") return text_of(reason, "from").empty() ? "" : "from " + text_of(reason, "from");
+  if (why == "done") return "done in " + text_of(reason, "from");
   if (why == "failed") return "failed last time";
   if (why == "gone") return "its outcome is no longer kept";
   if (why != "changed") return {};

@@ -9,8 +9,8 @@ namespace slipway {
 // A cache decision's reason, as it stands in the event stream:
 //     {"why": "changed", "from": RUN, "differs": [{"part": "params/context_id", "before": …, "after": …}],
 //     "more": N}
-//     {"why": "first"} {"why": "off"} {"why": "refused"} {"why": "failed", "from": RUN} {"why": "gone",
-//     "from": RUN} {"why": "same", "from": RUN}
+//     {"why": "done", "from": RUN} {"why": "first"} {"why": "off"} {"why": "refused"} {"why": "failed",
+//     "from": RUN} {"why": "gone", "from": RUN} {"why": "same", "from": RUN}
 // `before` and `after` are short texts; one of them is missing when the part came or went.
 
 // Compares the parts of two keys (plan/key.h). At most 20 differences are named; "more" counts the rest.

@@ -157,7 +157,10 @@ class Engine {
         return other != by_name_.end() && endings_[other->second].ok ? &endings_[other->second].outputs
                                                                      : nullptr;
       });
-      if (!prepared.cacheable) return queue(step, std::move(prepared));
+      if (!prepared.cacheable) {
+        if (step.phase == "step" && done_before(step, prepared)) return;
+        return queue(step, std::move(prepared));
+      }
       if (prepared.action->slow_fingerprint) {
         prepared.wants_fingerprint = true;
         return queue(step, std::move(prepared));
@@ -184,6 +187,22 @@ class Engine {
     finished.cached = true;
     finished.outputs = std::move(cached->outputs);
     endings_[step.id].key = prepared.key.hash;
+    end(step, StepState::succeeded, std::move(finished));
+    return true;
+  }
+
+  // Has no place in the cache, but its key tells a resumed run whether it is the same step. The run being
+  // resumed says whether it was done.
+  bool done_before(const Step& step, const Prepared& prepared) {
+    const auto key =
+        step_key(prepared.plugin->info(), *prepared.action, prepared.invocation.params, step.env, nullptr);
+    endings_[step.id].key = key.hash;
+    const auto done = options_.done.find(step.name);
+    if (done == options_.done.end() || done->second.key != key.hash) return false;
+    emit(&step, CacheDecision{true, key.hash, {{"why", "done"}, {"from", done->second.run}}});
+    StepFinished finished;
+    finished.cached = true;
+    finished.outputs = done->second.outputs;
     end(step, StepState::succeeded, std::move(finished));
     return true;
   }
@@ -230,6 +249,8 @@ class Engine {
       job.lock = std::move(*lock);
       emit(&step, CacheDecision{false, prepared.key.hash, reason_for_running(step, prepared)});
     }
+    if (prepared.key.hash.empty() && !endings_[step.id].key.empty())
+      emit(&step, CacheDecision{false, endings_[step.id].key, {{"why", "off"}}});
     states_.set(step.id, StepState::running);
     emit(&step, StepStarted{});
     running_.start(std::move(job), std::move(prepared), step.timeout);

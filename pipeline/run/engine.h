@@ -13,6 +13,12 @@ namespace slipway {
 
 class StepCache;  // run/cache.h
 
+// A step of an earlier run that is not to be done again.
+struct DoneStep {
+  std::string key, run;
+  json outputs;
+};
+
 struct EngineOptions {
   unsigned jobs = 0;        // running steps at most; 0: number of processors
   bool keep_going = false;  // after a failure run what does not depend on it
@@ -22,6 +28,10 @@ struct EngineOptions {
   std::vector<std::string> argv;  // for run.started, as are these
   json git = json::object();
   std::string ci;
+  // By name: steps of the phase "step" (the user's own commands, which have no key in the cache) that the run
+  // being resumed finished. One whose key is still the same is not run again. Other steps without a key look
+  // at the world (a source, a registry, what runs) and are asked again.
+  std::map<std::string, DoneStep> done;
   Millis retry_backoff{1000};  // before the second attempt; doubles
   Millis stop_grace{30'000};   // a step that was asked to stop and does not is abandoned after it
   // Called on the engine's thread whenever it is about to wait, at least every `idle_every` (when not zero)

@@ -204,6 +204,27 @@ TEST_CASE("two runs at once make a thing once", "[run][cache]") {
   CHECK(other.find("build.a")->cached);
 }
 
+TEST_CASE("a resumed run does not do the user's finished commands again, unless they changed",
+          "[run][cache]") {
+  FakeRun r;
+  r.plan.step("step.notify", {}, {{"run", "mail"}}, "act");
+  r.plan.step("push.a", {}, {{"image", "a"}}, "act");
+  r.run();
+  CHECK(r.report.find("step.notify")->cache_reason == json{{"why", "off"}});
+  const auto key = r.step("step.notify").key;
+  r.options.done["step.notify"] = {key, "r-1", {{"sent", 1}}};
+  r.options.done["push.a"] = {key, "r-1", json::object()};
+  r.run();
+  CHECK(r.work.runs_of("step.notify") == 1);
+  CHECK(r.step("step.notify").cached);
+  CHECK(r.step("step.notify").outputs == json{{"sent", 1}});
+  CHECK(summarize_reason(r.step("step.notify").cache_reason) == "done in r-1");
+  CHECK(r.work.runs_of("push.a") == 2);  // looks at the registry itself
+  r.plan.plan.steps[0].params["run"] = "mail -s";
+  r.run();
+  CHECK(r.work.runs_of("step.notify") == 2);
+}
+
 TEST_CASE("three thousand lookups take under 20 ms", "[run][cache]") {
   TempDir dir(fs::temp_directory_path(), "slipway-cache-");
   StepCache cache(dir.path());
