@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 #include "base/error.h"
 
@@ -47,6 +48,18 @@ struct Pipe {
 
 void set_nonblocking(int fd) {
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+// The children that are not reaped yet. While the lock is held none is reaped, so that a number in it never
+// belongs to somebody else.
+struct Living {
+  std::mutex mutex;
+  std::set<pid_t> pids;  // guarded by mutex
+};
+
+Living& living() {
+  static Living* const all = new Living;  // never destroyed: threads of abandoned steps still use it at exit
+  return *all;
 }
 
 // posix_spawn's attribute and action objects, released with their owner.
@@ -116,10 +129,12 @@ pid_t spawn(const Command& command, int in, int out, int err) {
   }
   auto environment = environment_of(command);
   pid_t pid = -1;
+  const std::lock_guard lock(living().mutex);
   const int error = ::posix_spawn(&pid, program.c_str(), &plan.actions, &plan.attributes,
                                   pointers(argv).data(), pointers(environment).data());
   if (error != 0)
     throw Error(ExitCode::unavailable, fmt::format("cannot run `{}`: {}", argv[0], std::strerror(error)));
+  living().pids.insert(pid);
   return pid;
 }
 
@@ -128,11 +143,23 @@ ExitStatus decode(int status) {
   return {WEXITSTATUS(status), 0};
 }
 
-ExitStatus reap(pid_t pid) {
+// Of a child that has ended; nullopt: it has not.
+std::optional<ExitStatus> reap_if_ended(pid_t pid) {
+  const std::lock_guard lock(living().mutex);
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0)
+  pid_t ended = 0;
+  while ((ended = ::waitpid(pid, &status, WNOHANG)) < 0)
     if (errno != EINTR) throw_errno("wait for a child", errno);
+  if (ended == 0) return std::nullopt;
+  living().pids.erase(pid);
   return decode(status);
+}
+
+ExitStatus reap(pid_t pid) {
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) < 0)
+    if (errno != EINTR) throw_errno("wait for a child", errno);
+  return *reap_if_ended(pid);
 }
 
 Fd open_pidfd(pid_t pid) {
@@ -328,17 +355,16 @@ Child::Child(Child&& other) noexcept
 Child::~Child() {
   if (pid_ < 0) return;
   ::kill(-pid_, SIGKILL);
-  if (!status_) {
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
+  if (status_) return;
+  try {
+    reap(pid_);
+  } catch (const Error&) {
+    // Somebody else waited for it: it is gone, which is all that is wanted here.
   }
 }
 
 std::optional<ExitStatus> Child::poll() {
-  if (status_) return status_;
-  int status = 0;
-  if (::waitpid(pid_, &status, WNOHANG) == pid_) status_ = decode(status);
+  if (!status_) status_ = reap_if_ended(pid_);
   return status_;
 }
 
@@ -356,6 +382,11 @@ std::optional<ExitStatus> Child::wait_for(Millis at_most) {
 
 void Child::kill_group(int signal) const {
   if (pid_ > 0) ::kill(-pid_, signal);
+}
+
+void kill_all_children() {
+  const std::lock_guard lock(living().mutex);
+  for (const auto pid : living().pids) ::kill(-pid, SIGKILL);
 }
 
 std::optional<fs::path> find_program(std::string_view name) {

@@ -77,6 +77,9 @@ class Child {
   std::optional<ExitStatus> status_;
 };
 
+// Kills the group of every child that runs now, for a program that leaves without waiting (std::_Exit).
+void kill_all_children();
+
 // The full path of a program in PATH (also /usr/sbin, /sbin); nullopt when there is none.
 std::optional<std::filesystem::path> find_program(std::string_view name);
 // find_program or Error(unavailable) "`crun` is not installed", hint "apt-get install crun".

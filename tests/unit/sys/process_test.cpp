@@ -30,6 +30,18 @@ Command sh(std::string script) {
 
 }  // namespace
 
+TEST_CASE("a program that leaves at once takes its children with it", "[sys]") {
+  Command command;
+  command.argv = {"sh", "-c", "trap '' TERM INT; echo ready; sleep 1000 & wait"};
+  Child child(command);
+  char byte = 0;
+  REQUIRE(::read(child.out(), &byte, 1) == 1);
+  kill_all_children();
+  const auto status = child.wait_for(Millis(20'000));
+  REQUIRE(status);
+  CHECK(status->str() == "killed by SIGKILL");
+}
+
 TEST_CASE("a child's output, error stream and exit code come back", "[sys]") {
   const auto said = run(sh("echo out; echo err >&2; exit 3"));
   CHECK(said.out == "out\n");
