@@ -14,6 +14,7 @@
 #include "report/junit.h"
 #include "run/cache.h"
 #include "run/journal.h"
+#include "sys/process.h"
 
 namespace slipway::cli {
 
@@ -75,6 +76,11 @@ void print_result(const Session& session, const Report& report) {
     out.write(result_text(report));
 }
 
+void write_junit(const fs::path& path, const Report& report) {
+  if (path.has_parent_path()) make_dirs(path.parent_path());
+  write_file_atomic(path, junit_xml(report));
+}
+
 }  // namespace
 
 void add_run_flags(CLI::App& command, RunFlags& flags) {
@@ -125,12 +131,14 @@ void run_plan_command(Session& session, const Plan& plan, const RunFlags& flags,
   if (events && events->error())
     screen.write(fmt::format("slipway: the event stream `{}` broke: {}\n", session.events,
                              std::strerror(events->error())));
-  if (!flags.junit.empty()) write_file_atomic(flags.junit, junit_xml(report));
   print_result(session, report);
+  if (!flags.junit.empty()) write_junit(flags.junit, report);
   retain_runs(session.dirs.state, kKeptRuns);
   session.exit_code = exit_code_of(finished);
   if (any_abandoned()) {
-    // Threads of abandoned steps still run: their objects must not be destroyed under them.
+    // Threads of abandoned steps still run: their objects must not be destroyed under them, and what they
+    // started must not outlive us.
+    kill_all_children();
     std::fflush(nullptr);
     std::_Exit(session.exit_code);
   }

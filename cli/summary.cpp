@@ -165,7 +165,7 @@ std::string ending_words(const StepReport& step) {
 std::string failure_text(const StepReport& step, const Look& look) {
   std::string out = fmt::format(
       "{} {} {}{}\n", look.mark(step.result), look.paint(Paint::bold, step.name), ending_words(step),
-      step.took.count() ? fmt::format(" (after {})", format_duration(step.took)) : std::string());
+      step.started ? fmt::format(" (after {})", format_duration(step.took)) : std::string());
   if (step.where.known()) {
     out += fmt::format("  {}\n", look.paint(Paint::dim, step.where.str()));
     out += indented(frame(step.where), "  ", kDetailLines);

@@ -89,7 +89,7 @@ test.users    | got 1, want 2
 [ 3/4] FAIL    test.users     0.0s  failed: 1 of 3 tests failed
 [ 4/4] skip    push.users     needs `test.users`, which failed
 
-✘ test.users failed: 1 of 3 tests failed
+✘ test.users failed: 1 of 3 tests failed (after 0.0s)
   no-such-file.yaml:14:3
   test_totals: got 1, want 2
   its log
@@ -141,7 +141,7 @@ TEST_CASE("plain: an error names what to do; a step that goes on in spite of it 
 [../1] run     push.a  first run
 [ 1/1] ignored push.a  0.0s  cannot go on: the registry wants a login
 
-FAIL push.a cannot go on: the registry wants a login
+FAIL push.a cannot go on: the registry wants a login (after 0.0s)
   hint: run `slipway login`
 
 ok shop done in 0.0s - run r-1 - 1 failed and ignored
@@ -172,7 +172,7 @@ TEST_CASE("json: the event stream as it is; quiet: failures only", "[cli]") {
   r.plan.step("build.b");
   r.work.bodies["build.b"] = [](const Invocation&, Context&) { return Outcome::failed("no"); };
   CHECK(r.story() == R"(
-✘ build.b failed: no
+✘ build.b failed: no (after 0.0s)
 
 ✘ shop FAILED after 0.0s (exit 1) · run r-1 · 1 failed, 1 cached
   next  slipway resume r-1   goes on, keeps what is done
