@@ -1,11 +1,13 @@
 // THE list of built-in plugins; each has a folder of its own.
 #include "plugins/builtin.h"
 
+#include "plugins/git/git_plugin.h"
 #include "plugins/shell/shell.h"
 
 namespace slipway {
 
 void add_builtin_plugins(Plugins& plugins) {
+  plugins.add("git", make_git_plugin);
   plugins.add("shell", make_shell_plugin);
 }
 
