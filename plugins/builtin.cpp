@@ -2,12 +2,14 @@
 #include "plugins/builtin.h"
 
 #include "plugins/git/git_plugin.h"
+#include "plugins/registry/registry.h"
 #include "plugins/shell/shell.h"
 
 namespace slipway {
 
 void add_builtin_plugins(Plugins& plugins) {
   plugins.add("git", make_git_plugin);
+  plugins.add("registry", make_registry_plugin);
   plugins.add("shell", make_shell_plugin);
 }
 

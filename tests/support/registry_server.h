@@ -1,0 +1,32 @@
+// A real registry (distribution 2.8, Debian's docker-registry) on 127.0.0.1, stopped with its owner.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "support/slipway.h"
+
+namespace slipway::test {
+
+class RegistryServer {
+ public:
+  struct Options {
+    std::string user, password;  // basic auth when not empty
+    bool tls = false;            // with a certificate of its own: see ca_file()
+  };
+  RegistryServer() : RegistryServer(Options{}) {}
+  explicit RegistryServer(const Options& options);  // returns when it answers; throws when it does not
+  ~RegistryServer();
+  std::string host() const;  // "127.0.0.1:PORT"
+  fs::path ca_file() const;
+  fs::path blob(const std::string& hex) const;  // the file that holds a blob's content
+  void stop();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// A port of 127.0.0.1 that nobody listens on now.
+int free_port();
+
+}  // namespace slipway::test
