@@ -5,6 +5,7 @@ namespace slipway::cli {
 
 void add_check(CLI::App& app, Session& session);
 void add_schema(CLI::App& app, Session& session);
+void add_cache(CLI::App& app, Session& session);
 void add_version(CLI::App& app, Session& session);
 void add_run(CLI::App& app, Session& session);
 void add_parts(CLI::App& app, Session& session);
@@ -14,7 +15,7 @@ void add_runs(CLI::App& app, Session& session);
 
 const std::vector<AddCommand>& commands() {
   static const std::vector<AddCommand> list = {
-      add_check, add_run, add_parts, add_resume, add_why, add_runs, add_schema, add_version,
+      add_check, add_run, add_parts, add_resume, add_why, add_runs, add_cache, add_schema, add_version,
   };
   return list;
 }

@@ -43,6 +43,17 @@ bool image_exists(const fs::path& cache_dir, const json& descriptor) {
 
 }  // namespace
 
+std::vector<std::string> digests_in(std::string_view text) {
+  constexpr std::string_view start = "sha256:";
+  constexpr std::size_t size = start.size() + 64;
+  std::vector<std::string> out;
+  for (auto at = text.find(start); at != std::string_view::npos; at = text.find(start, at + 1)) {
+    const auto word = text.substr(at, size);
+    if (Digest::parse(word)) out.emplace_back(word);
+  }
+  return out;
+}
+
 StepCache::StepCache(const fs::path& cache_dir)
     : cache_dir_(cache_dir),
       db_(index_path(cache_dir), kSchema),
@@ -156,32 +167,22 @@ void StepCache::remember(const std::string& project, const std::string& step, co
       .run();
 }
 
-std::int64_t StepCache::forget_unused_since(std::int64_t before) {
-  begin(Open::write);
-  auto count = db_.prepare("SELECT count(*) FROM outcome_1 WHERE used < ?1");
-  count.bind(1, before);
-  const auto n = count.row() ? count.integer(0) : 0;
-  count.reset();
-  db_.prepare("DELETE FROM outcome_1 WHERE used < ?1").bind(1, before).run();
-  commit();
-  return n;
-}
-
-std::vector<std::string> StepCache::images_used_since(std::int64_t after) {
+std::vector<KnownOutcome> StepCache::by_last_use() {
   begin(Open::read);
-  auto query = db_.prepare("SELECT outputs FROM outcome_1 WHERE used >= ?1");
-  query.bind(1, after);
-  std::vector<std::string> out;
-  while (query.row()) {
-    const auto outputs = json::parse(query.text(0), nullptr, false);
-    if (!outputs.is_object()) continue;
-    if (auto it = outputs.find("descriptor"); it != outputs.end() && it->is_object())
-      if (auto digest = it->find("digest"); digest != it->end() && digest->is_string())
-        out.push_back(digest->get<std::string>());
-  }
+  auto query = db_.prepare("SELECT hash, used, outputs FROM outcome_1 ORDER BY used DESC, hash");
+  std::vector<KnownOutcome> out;
+  while (query.row()) out.push_back({query.text(0), query.integer(1), digests_in(query.text(2))});
   query.reset();
   commit();
   return out;
+}
+
+void StepCache::forget(const std::vector<std::string>& hashes) {
+  if (hashes.empty()) return;
+  begin(Open::write);
+  auto remove = db_.prepare("DELETE FROM outcome_1 WHERE hash = ?1");
+  for (const auto& hash : hashes) remove.bind(1, hash).run();
+  commit();
 }
 
 std::int64_t StepCache::size() {

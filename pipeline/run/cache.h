@@ -23,6 +23,15 @@ struct LastTime {
   bool ok = false;
 };
 
+struct KnownOutcome {
+  std::string hash;
+  std::int64_t used = 0;  // microseconds since the epoch, exact to some hours
+  std::vector<std::string> digests;
+};
+
+// Every "sha256:…" in a text.
+std::vector<std::string> digests_in(std::string_view text);
+
 // One thread. Reads and writes gather in one transaction until commit(): thousands of lookups then cost one
 // lock. Nothing is visible to other processes, nor safe from a kill, before commit().
 class StepCache {
@@ -42,10 +51,9 @@ class StepCache {
   void commit();
   void refresh();  // from now on lookups see what other processes committed until now
 
-  // Forgets outcomes not used since `before` (microseconds since the epoch); how many.
-  std::int64_t forget_unused_since(std::int64_t before);
-  // The image digests ("sha256:…") that outcomes used since `after` refer to: what a collection must keep.
-  std::vector<std::string> images_used_since(std::int64_t after);
+  // For a collection: every outcome, the one used last first, with the digests ("sha256:…") it refers to.
+  std::vector<KnownOutcome> by_last_use();
+  void forget(const std::vector<std::string>& hashes);
   std::int64_t size();  // number of outcomes
 
  private:

@@ -382,3 +382,35 @@ TEST_CASE("on a terminal the running steps are redrawn and the story stays", "[r
   CHECK(screen.find("\x1b[?2026h") != std::string::npos);
   CHECK(times_alike(screen).find("✔ demo done in 0.0s · run r-1 · 1 ran") != std::string::npos);
 }
+
+TEST_CASE("the cache can be looked at, shrunk and emptied, but not under a run", "[run]") {
+  User user;
+  user.write("slipway.yaml", R"(version: 1
+name: demo
+steps:
+  - {name: gen, run: "echo x >>count", inputs: [slipway.yaml]}
+  - {name: hold, run: "echo $$ >pid; [ ! -e wait ] || exec sleep 1000"}
+)");
+  REQUIRE(user.slipway({"run"}).code == 0);
+  CHECK(json::parse(user.slipway({"cache", "-o", "json"}).out)["outcomes"] == 1);
+  CHECK(user.slipway({"cache", "gc", "--keep", "1GB"}).out ==
+        "freed 0 B: 0 blobs, 0 snapshots; forgot 0 outcomes\n");
+  CHECK(user.slipway({"cache", "gc", "--keep", "much"}).err ==
+        "slipway: `much` is no size\n  hint: write 20GB or 500MB\n");
+  user.write("wait", "");
+  fs::remove(user.dir() / "pid");
+  {
+    Live live(user, {"run"});
+    REQUIRE(appears(user.dir() / "pid"));
+    const auto refused = user.slipway({"cache", "clear"});
+    CHECK(refused.code == 7);
+    CHECK(refused.err ==
+          "slipway: run `r-2` is going on and uses the cache\n  hint: try again when it has ended\n");
+    live.signal(SIGINT);
+    live.end();
+  }
+  CHECK(user.slipway({"cache", "clear"}).out.find("forgot 1 outcomes") != std::string::npos);
+  fs::remove(user.dir() / "wait");
+  REQUIRE(user.slipway({"run"}).code == 0);
+  CHECK(read_file(user.dir() / "count") == "x\nx\n");
+}
