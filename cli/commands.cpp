@@ -4,6 +4,7 @@
 namespace slipway::cli {
 
 void add_init(CLI::App& app, Session& session);
+void add_plan(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);
 void add_schema(CLI::App& app, Session& session);
 void add_cache(CLI::App& app, Session& session);
@@ -19,6 +20,7 @@ const std::vector<AddCommand>& commands() {
   static const std::vector<AddCommand> list = {
       add_init,
       add_check,
+      add_plan,
       add_run,
       add_parts,
       add_resume,
