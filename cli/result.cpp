@@ -68,9 +68,11 @@ json result_json(const Report& report) {
 
 std::string result_text(const Report& report) {
   std::string out;
-  for (const auto& [name, ref] : images_of(report).items())
+  // Named: items() keeps a reference to what it walks.
+  const auto images = images_of(report), urls = urls_of(report);
+  for (const auto& [name, ref] : images.items())
     out += fmt::format("image {} {}\n", name, ref.get<std::string>());
-  for (const auto& [name, url] : urls_of(report).items())
+  for (const auto& [name, url] : urls.items())
     if (url.is_string()) out += fmt::format("url {} {}\n", name, url.get<std::string>());
   return out;
 }
