@@ -46,7 +46,7 @@ struct History {
   bool empty_layer = false;
 };
 
-struct Healthcheck {  // Docker's extension of the config; nanoseconds in JSON, milliseconds here
+struct ImageHealthcheck {  // Docker's extension of the config; nanoseconds, as there
   std::vector<std::string> test;
   std::int64_t interval_ns = 0, timeout_ns = 0, start_period_ns = 0;
   int retries = 0;
@@ -61,7 +61,7 @@ struct ImageConfig {
   std::vector<std::string> entrypoint, cmd, shell, on_build;
   std::map<std::string, std::string> labels;
   std::vector<std::string> exposed_ports, volumes;  // sorted
-  std::optional<Healthcheck> healthcheck;
+  std::optional<ImageHealthcheck> healthcheck;
   bool args_escaped = false;
   std::vector<Digest> diff_ids;
   std::vector<History> history;

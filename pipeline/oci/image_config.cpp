@@ -24,7 +24,7 @@ void put_unless_empty(json& out, const char* name, const T& value) {
   if (!value.empty()) out[name] = value;
 }
 
-json to_json(const Healthcheck& check) {
+json to_json(const ImageHealthcheck& check) {
   json out = json::object();
   put_unless_empty(out, "Test", check.test);
   if (check.interval_ns) out["Interval"] = check.interval_ns;
@@ -34,12 +34,12 @@ json to_json(const Healthcheck& check) {
   return out;
 }
 
-Healthcheck read_healthcheck(const json& value) {
+ImageHealthcheck read_healthcheck(const json& value) {
   const Fields fields(value, "image config");
   const auto nanoseconds = [&](const char* name) {
     return static_cast<std::int64_t>(fields.optional_size(name).value_or(0));
   };
-  return Healthcheck{.test = fields.strings("Test"),
+  return ImageHealthcheck{.test = fields.strings("Test"),
                      .interval_ns = nanoseconds("Interval"),
                      .timeout_ns = nanoseconds("Timeout"),
                      .start_period_ns = nanoseconds("StartPeriod"),
