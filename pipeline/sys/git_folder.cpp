@@ -228,6 +228,12 @@ std::string folder_inside(const fs::path& root, const std::string& folder) {
 
 }  // namespace
 
+std::string content_id(const fs::path& folder) {
+  start_libgit2();
+  StatCache nothing{fs::path()};
+  return whole_id(folder, "", nothing);
+}
+
 Snapshot read_folder(const fs::path& folder, const std::vector<std::string>& folders,
                      const fs::path& memory_dir) {
   start_libgit2();
