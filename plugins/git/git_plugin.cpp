@@ -51,9 +51,38 @@ class GitPlugin : public Plugin {
     if (params.contains("path") == params.contains("url"))
       throw Error(ExitCode::usage, "a source needs either `path` or `url`");
     const auto folders = params.value("folders", std::vector<std::string>{});
-    if (!params.contains("path")) throw Error(ExitCode::usage, "remote sources are not built yet");
-    const auto path = (invocation.project_dir / params["path"].get<std::string>()).lexically_normal();
-    return outcome(git::read_folder(path, folders, invocation.cache_dir / "git" / "seen"), context);
+    const auto ref = params.value("ref", "");
+    if (params.contains("path") && ref.empty()) {
+      const auto path = (invocation.project_dir / params["path"].get<std::string>()).lexically_normal();
+      return outcome(git::read_folder(path, folders, invocation.cache_dir / "git" / "seen"), context);
+    }
+    git::CheckoutOptions options;
+    options.ref = ref;
+    options.folders = folders;
+    options.submodules = params.value("submodules", false);
+    options.base_dir = invocation.project_dir;
+    options.cache_dir = invocation.cache_dir;
+    options.stop = context.stop();
+    options.progress = [&](const std::string& text, std::int64_t current, std::int64_t total,
+                           const char* unit) {
+      context.progress({text, current, total, unit});
+    };
+    if (params.contains("path")) {
+      // A folder of this machine, but at some commit: its own repository is the remote.
+      const auto repository =
+          git::find_repository(invocation.project_dir / params["path"].get<std::string>());
+      options.url = repository.top;
+      options.below = repository.below;
+    } else {
+      options.url = params["url"].get<std::string>();
+    }
+    if (const auto name = params.value("token", ""); !name.empty()) {
+      const auto secret = invocation.secrets.find(name);
+      if (secret == invocation.secrets.end())
+        throw Error(ExitCode::usage, fmt::format("the secret `{}` was not given to this step", name));
+      options.token = secret->second;
+    }
+    return outcome(git::checkout(options), context);
   }
 
  private:
