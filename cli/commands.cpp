@@ -3,6 +3,8 @@
 
 namespace slipway::cli {
 
+void add_init(CLI::App& app, Session& session);
+void add_plan(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);
 void add_schema(CLI::App& app, Session& session);
 void add_cache(CLI::App& app, Session& session);
@@ -14,9 +16,21 @@ void add_why(CLI::App& app, Session& session);
 void add_runs(CLI::App& app, Session& session);
 
 const std::vector<AddCommand>& commands() {
+  // clang-format off
   static const std::vector<AddCommand> list = {
-      add_check, add_run, add_parts, add_resume, add_why, add_runs, add_cache, add_schema, add_version,
+      add_init,
+      add_check,
+      add_plan,
+      add_run,
+      add_parts,
+      add_resume,
+      add_why,
+      add_runs,
+      add_cache,
+      add_schema,
+      add_version,
   };
+  // clang-format on
   return list;
 }
 

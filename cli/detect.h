@@ -1,0 +1,27 @@
+// What a folder holds that slipway could build: Dockerfiles, and manifests of known languages.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace slipway::cli {
+
+struct Found {
+  std::string name;         // for the image and the service
+  std::string folder;       // relative; "." for the folder itself
+  std::string what;         // "Dockerfile", "requirements.txt", …
+  std::string dockerfile;   // to write, for a manifest without one; empty when there is one
+  std::optional<int> port;  // that it listens on, when the Dockerfile says so
+};
+
+// The folder itself, else its sub-folders two levels deep; sorted by folder.
+std::vector<Found> detect(const std::filesystem::path& root);
+
+// service_name() of a folder's own name, also for ".".
+std::string name_of_folder(const std::filesystem::path& folder);
+
+// A name that services may have, made of any text; "app" when nothing is left.
+std::string service_name(const std::string& text);
+
+}  // namespace slipway::cli
