@@ -4,6 +4,7 @@
 #include "plugins/git/git_plugin.h"
 #include "plugins/registry/registry.h"
 #include "plugins/shell/shell.h"
+#include "plugins/test/test_plugin.h"
 
 namespace slipway {
 
@@ -11,6 +12,7 @@ void add_builtin_plugins(Plugins& plugins) {
   plugins.add("git", make_git_plugin);
   plugins.add("registry", make_registry_plugin);
   plugins.add("shell", make_shell_plugin);
+  plugins.add("test", make_test_plugin);
 }
 
 }  // namespace slipway
