@@ -8,6 +8,7 @@ void add_plan(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);
 void add_schema(CLI::App& app, Session& session);
 void add_cache(CLI::App& app, Session& session);
+void add_image(CLI::App& app, Session& session);
 void add_version(CLI::App& app, Session& session);
 void add_run(CLI::App& app, Session& session);
 void add_parts(CLI::App& app, Session& session);
@@ -27,6 +28,7 @@ const std::vector<AddCommand>& commands() {
       add_why,
       add_runs,
       add_cache,
+      add_image,
       add_schema,
       add_version,
   };

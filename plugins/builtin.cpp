@@ -1,6 +1,8 @@
 // THE list of built-in plugins; each has a folder of its own.
 #include "plugins/builtin.h"
 
+#include "plugins/debian/plugin.h"
+#include "plugins/dockerfile/plugin.h"
 #include "plugins/git/git_plugin.h"
 #include "plugins/registry/registry.h"
 #include "plugins/shell/shell.h"
@@ -11,6 +13,8 @@ namespace slipway {
 void add_builtin_plugins(Plugins& plugins) {
   plugins.add("git", make_git_plugin);
   plugins.add("registry", make_registry_plugin);
+  plugins.add("debian", make_debian_plugin);
+  plugins.add("dockerfile", make_dockerfile_plugin);
   plugins.add("shell", make_shell_plugin);
   plugins.add("test", make_test_plugin);
 }

@@ -139,7 +139,7 @@ std::int64_t nanoseconds(const StageState& state, const Instruction& made, const
 }
 
 void healthcheck(StageState& state, const Instruction& made) {
-  oci::Healthcheck check;
+  oci::ImageHealthcheck check;
   if (made.trigger.empty()) {
     check.test = {"NONE"};
     state.config.healthcheck = check;
