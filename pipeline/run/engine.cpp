@@ -49,7 +49,7 @@ class Engine {
         pending_(plan.steps.size()),
         dependents_(plan.steps.size()),
         endings_(plan.steps.size()),
-        running_(shared_) {
+        running_(shared_, setup_.jobs()) {
     for (const auto& step : plan.steps) {
       by_name_.emplace(step.name, step.id);
       pending_[step.id] = step.needs.size();
@@ -220,8 +220,9 @@ class Engine {
     launch_waiting();
   }
 
+  // Twice as many steps are handed over as may run: a worker that is free goes on without waiting for us.
   void launch_waiting() {
-    while (!queued_.empty() && running_.count() < setup_.jobs()) {
+    while (!queued_.empty() && running_.count() < 2 * setup_.jobs()) {
       auto [id, prepared] = std::move(queued_.front());
       queued_.pop_front();
       try {
@@ -233,35 +234,57 @@ class Engine {
   }
 
   void launch(const Step& step, Prepared prepared) {
-    if (stopping_) return skip(step, "the run was stopped before it");
     if (auto why = reason_to_skip(step); !why.empty()) return skip(step, why);
-    auto job = setup_.job(step, prepared);  // before `prepared` is moved: arguments have no order
+    auto job = setup_.job(step, prepared);
+    auto work = Running::Work::run;
     if (prepared.wants_fingerprint) {
-      states_.set(step.id, StepState::running);
-      return running_.start_fingerprint(std::move(job), std::move(prepared));
+      work = Running::Work::fingerprint;
+    } else if (!prepared.key.hash.empty()) {
+      if (auto lock = KeyLock::try_lock(job.lock_dir, job.lock_hash)) {
+        // Another process may have stored the outcome and let the key go since we looked.
+        cache_.refresh();
+        if (reuse(step, prepared)) return;
+        job.lock = std::move(*lock);
+      } else {
+        work = Running::Work::wait_for_key;
+      }
     }
-    if (!prepared.key.hash.empty()) {
-      auto lock = KeyLock::try_lock(job.lock_dir, job.lock_hash);
-      if (!lock) return wait_for_equal(step, std::move(job), std::move(prepared));
-      // Another process may have stored the outcome and let the key go since we looked.
-      cache_.refresh();
-      if (reuse(step, prepared)) return;
-      job.lock = std::move(*lock);
-      emit(&step, CacheDecision{false, prepared.key.hash, reason_for_running(step, prepared)});
-    }
-    if (prepared.key.hash.empty() && !endings_[step.id].key.empty())
-      emit(&step, CacheDecision{false, endings_[step.id].key, {{"why", "off"}}});
-    states_.set(step.id, StepState::running);
-    emit(&step, StepStarted{});
-    running_.start(std::move(job), std::move(prepared), step.timeout);
+    running_.start(work, std::move(job), std::move(prepared));
   }
 
-  // The same is being made, by another process or by another step of this run.
-  void wait_for_equal(const Step& step, Job job, Prepared prepared) {
+  // A worker has taken the step.
+  void on_begun(const Step& step, Running& running, SteadyTime at) {
     states_.set(step.id, StepState::running);
-    emit(&step, StepStarted{});
-    emit(&step, StepProgress{"the same is being made: waiting for it", 0, 0, ""});
-    running_.start_waiting(std::move(job), std::move(prepared));
+    running.begin(at);
+    const auto& key = running.prepared.key.hash;
+    switch (running.work) {
+      case Running::Work::fingerprint:
+        return;
+      case Running::Work::wait_for_key:
+        // The same is being made, by another process or by another step of this run.
+        emit(&step, StepStarted{});
+        return emit(&step, StepProgress{"the same is being made: waiting for it", 0, 0, ""});
+      case Running::Work::run:
+        running.begin_attempt(1, at, step.timeout);
+        if (!key.empty())
+          emit(&step, CacheDecision{false, key, reason_for_running(step, running.prepared)});
+        else if (!endings_[step.id].key.empty())
+          emit(&step, CacheDecision{false, endings_[step.id].key, {{"why", "off"}}});
+        emit(&step, StepStarted{});
+    }
+  }
+
+  // Looks again at the steps that were handed over and have not begun, and lets the workers go on.
+  void reconsider() {
+    auto withdrawn = running_.withdraw();
+    for (auto it = withdrawn.rbegin(); it != withdrawn.rend(); ++it) {
+      const Step& step = plan_.steps[it->first];
+      if (auto why = reason_to_skip(step); !why.empty())
+        skip(step, why);
+      else
+        queued_.push_front({step.id, std::move(it->second.prepared)});
+    }
+    running_.go_on();
   }
 
   // ---- messages ----
@@ -277,22 +300,30 @@ class Engine {
       return;
     }
     Running* running = running_.find(step.id);
-    if (!running) return;  // abandoned
-    if (auto* progress = std::get_if<Progress>(&message.body)) {
+    if (!running) {  // abandoned
+      if (std::holds_alternative<Message::Finished>(message.body)) running_.go_on();
+      return;
+    }
+    if (auto* begun = std::get_if<Message::Begun>(&message.body)) {
+      on_begun(step, *running, begun->at);
+    } else if (auto* progress = std::get_if<Progress>(&message.body)) {
       if (running->worth_showing(*progress))
         emit(&step, StepProgress{progress->text, progress->current, progress->total, progress->unit},
              running->attempt);
     } else if (auto* fact = std::get_if<Message::Fact>(&message.body)) {
       emit(&step, Fact{std::move(fact->kind), std::move(fact->data)}, running->attempt);
     } else if (auto* attempt = std::get_if<Message::AttemptStarted>(&message.body)) {
-      running->begin_attempt(attempt->number, step.timeout);
+      running->begin_attempt(attempt->number, std::chrono::steady_clock::now(), step.timeout);
       emit(&step, StepStarted{}, attempt->number);
     } else if (auto* fingerprinted = std::get_if<Message::Fingerprinted>(&message.body)) {
       on_fingerprint(step, running_.take(step.id), *fingerprinted);
+      if (fingerprinted->error) reconsider();
     } else if (std::holds_alternative<Message::Waited>(message.body)) {
       on_waited(step, running_.take(step.id));
     } else if (auto* finished = std::get_if<Message::Finished>(&message.body)) {
+      const bool ok = finished->attempt.ok();
       on_finished(step, running_.take(step.id), *finished);
+      if (!ok) reconsider();
     }
   }
 
@@ -410,8 +441,9 @@ class Engine {
   // ---- requests and deadlines ----
 
   void heed_requests() {
-    if (stop_.stop_requested() && !stopping_) {
+    if ((stop_.stop_requested() || kill_.stop_requested()) && !stopping_) {
       stopping_ = true;
+      reconsider();
       running_.stop_all(options_.stop_grace);
     }
     if (kill_.stop_requested()) abandon_all();

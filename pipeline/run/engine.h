@@ -1,4 +1,4 @@
-// Runs a Plan: one loop owns all state, each running step has a thread, events come back over a channel.
+// Runs a Plan: one loop owns all state, steps run on worker threads, events come back over a channel.
 #pragma once
 #include <filesystem>
 #include <stop_token>

@@ -15,18 +15,23 @@ SteadyTime now() {
 }  // namespace
 
 Millis Running::elapsed() const {
-  return std::chrono::duration_cast<Millis>(now() - started);
+  return begun ? std::chrono::duration_cast<Millis>(now() - started) : Millis(0);
 }
 
-void Running::begin_attempt(int number, std::optional<Millis> timeout) {
+void Running::begin(SteadyTime at) {
+  begun = true;
+  started = at;
+}
+
+void Running::begin_attempt(int number, SteadyTime at, std::optional<Millis> timeout) {
   attempt = number;
-  if (!asked_to_stop) deadline = timeout ? std::optional(now() + *timeout) : std::nullopt;
+  if (!asked_to_stop) deadline = timeout ? std::optional(at + *timeout) : std::nullopt;
 }
 
 void Running::ask_to_stop(Millis grace) {
   asked_to_stop = true;
   deadline = now() + grace;
-  thread.request_stop();
+  stop.request_stop();
 }
 
 bool Running::worth_showing(const Progress& progress) {
@@ -37,37 +42,23 @@ bool Running::worth_showing(const Progress& progress) {
   return true;
 }
 
+RunningSteps::RunningSteps(std::shared_ptr<Shared> shared, std::size_t limit)
+    : shared_(std::move(shared)), workers_(shared_, limit) {}
+
 RunningSteps::~RunningSteps() {
   // A step that waits until its logs are read would never end.
   shared_->channel.close();
   shared_->log_bytes = 0;
   shared_->log_bytes.notify_all();
-  for (auto& [id, running] : steps_) running.thread.request_stop();
+  for (auto& [id, running] : steps_) running.stop.request_stop();
 }
 
-Running& RunningSteps::launch(Job job, Prepared prepared, Body body) {
-  const StepId id = job.step;
-  auto& running = steps_[id];
+void RunningSteps::start(Running::Work work, Job job, Prepared prepared) {
+  constexpr Task::Body bodies[] = {run_job, wait_job, fingerprint_job};
+  auto& running = steps_[job.step];
+  running.work = work;
   running.prepared = std::move(prepared);
-  running.started = now();
-  running.job = std::make_shared<Job>(std::move(job));
-  // Copies of both pointers go along: an abandoned thread outlives this object.
-  running.thread = std::jthread([body, job_of_thread = running.job, shared = shared_](std::stop_token stop) {
-    body(*job_of_thread, shared, std::move(stop));
-  });
-  return running;
-}
-
-void RunningSteps::start(Job job, Prepared prepared, std::optional<Millis> timeout) {
-  launch(std::move(job), std::move(prepared), run_job).begin_attempt(1, timeout);
-}
-
-void RunningSteps::start_waiting(Job job, Prepared prepared) {
-  launch(std::move(job), std::move(prepared), wait_job);
-}
-
-void RunningSteps::start_fingerprint(Job job, Prepared prepared) {
-  launch(std::move(job), std::move(prepared), fingerprint_job);
+  workers_.add({bodies[static_cast<std::size_t>(work)], std::make_shared<Job>(std::move(job)), running.stop});
 }
 
 Running* RunningSteps::find(StepId id) {
@@ -76,17 +67,21 @@ Running* RunningSteps::find(StepId id) {
 }
 
 Running RunningSteps::take(StepId id) {
-  auto node = steps_.extract(id);
-  node.mapped().thread.join();
-  return std::move(node.mapped());
+  return std::move(steps_.extract(id).mapped());
 }
 
 Millis RunningSteps::abandon(StepId id) {
-  auto node = steps_.extract(id);
-  auto& running = node.mapped();
-  running.thread.request_stop();
-  running.thread.detach();
+  auto running = take(id);
+  running.stop.request_stop();
+  workers_.lose(id);
   return running.elapsed();
+}
+
+std::vector<std::pair<StepId, Running>> RunningSteps::withdraw() {
+  std::vector<std::pair<StepId, Running>> out;
+  for (auto id : ids())
+    if (!find(id)->begun && workers_.withdraw(id)) out.emplace_back(id, take(id));
+  return out;
 }
 
 void RunningSteps::stop_all(Millis grace) {

@@ -1,5 +1,6 @@
 #include "run/worker.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "run/event.h"
@@ -107,10 +108,15 @@ Error as_error(std::exception_ptr caught) {
   }
 }
 
+void make_dir(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0755) != 0)
+    make_dirs(path);  // it is there, or its parent is not, or it cannot be
+}
+
 // A step's folder: made before an attempt, so that each attempt starts with an empty one, removed after it.
 class WorkDir {
  public:
-  explicit WorkDir(const fs::path& path) : path_(path) { make_dirs(path_); }
+  explicit WorkDir(const fs::path& path) : path_(path) { make_dir(path_); }
   ~WorkDir() {
     if (::rmdir(path_.c_str()) == 0) return;
     try {
@@ -128,7 +134,7 @@ Attempt attempt_once(Job& job, Context& context) {
   Attempt attempt;
   try {
     WorkDir work(job.invocation.work_dir);
-    make_dirs(job.invocation.reports_dir);
+    make_dir(job.invocation.reports_dir);
     attempt.outcome = job.plugin->run(job.invocation, context);
   } catch (...) {
     attempt.error = as_error(std::current_exception());
@@ -166,6 +172,7 @@ void fingerprint_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_
   } catch (...) {
     answer.error = as_error(std::current_exception());
   }
+  if (answer.error) shared->held = true;
   shared->channel.push({job.step, std::move(answer)});
 }
 
@@ -176,6 +183,7 @@ void wait_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token s
   } catch (...) {
     Message::Finished finished;
     finished.attempt.error = as_error(std::current_exception());
+    shared->held = true;
     shared->channel.push({job.step, std::move(finished)});
   }
 }
@@ -197,6 +205,7 @@ void run_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token st
     finished.attempt.error = as_error(std::current_exception());
   }
   mask_attempt(finished.attempt, shared->secrets.masker());
+  if (!finished.attempt.ok()) shared->held = true;
   shared->channel.push({job.step, std::move(finished)});
 }
 

@@ -19,6 +19,9 @@ namespace slipway {
 // What a step's thread tells the engine. Texts are masked already.
 struct Message {
   struct Wake {};  // look at the stop tokens
+  struct Begun {   // a worker has taken the step
+    std::chrono::steady_clock::time_point at;
+  };
   struct Log {
     std::string text;
     bool error_stream;
@@ -40,7 +43,7 @@ struct Message {
     KeyLock lock;  // kept until the outcome is stored
   };
   StepId step = 0;
-  std::variant<Wake, Log, Progress, Fact, AttemptStarted, Fingerprinted, Waited, Finished> body;
+  std::variant<Wake, Begun, Log, Progress, Fact, AttemptStarted, Fingerprinted, Waited, Finished> body;
 };
 
 // What the engine and the threads of its steps share; it outlives an abandoned thread.
@@ -48,6 +51,8 @@ struct Shared {
   explicit Shared(const Plan& plan) : secrets(plan) {}
   Channel<Message> channel;
   Secrets secrets;
+  // A step has failed and the engine has not looked yet: no other begins. Set before the message that tells.
+  std::atomic<bool> held{false};
   // Bytes of log that wait in the channel: a step that writes faster than they are consumed waits too.
   std::atomic<std::size_t> log_bytes{0};
 };
