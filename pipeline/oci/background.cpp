@@ -70,7 +70,7 @@ BackgroundSandbox::BackgroundSandbox(const Runtime& runtime, SandboxSpec spec)
     try {
       WaitOptions options;
       options.stop = std::move(stop);
-      options.grace = Millis(3000);
+      options.grace = Millis(0);  // its data is thrown away: nothing to put in order
       const auto finished = runtime_.run(
           spec_,
           [this](Stream, std::string_view bytes) {
