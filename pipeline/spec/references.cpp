@@ -79,8 +79,6 @@ class Check {
     for (const auto& source : spec_.sources) {
       if (source.path.empty() == source.git.empty())
         d_.error(source.where, fmt::format("source `{}` has to have one of `path` and `git`", source.name));
-      if (!source.path.empty() && !source.ref.empty())
-        d_.error(source.ref.where, "`ref` is for `git` sources: a folder is taken as it lies there");
       secret(source.token);
     }
   }

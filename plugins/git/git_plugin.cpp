@@ -31,6 +31,7 @@ const PluginInfo& git_info() {
         "trees": {"type": "object", "additionalProperties": {"type": "string"}}
       }})");
     checkout.secrets = {"*"};
+    checkout.can_preview = true;
     PluginInfo out;
     out.name = "git";
     out.version = "1";
@@ -83,6 +84,16 @@ class GitPlugin : public Plugin {
       options.token = secret->second;
     }
     return outcome(git::checkout(options), context);
+  }
+
+  // A folder is looked at as in a run; a remote is not asked.
+  json preview(const Invocation& invocation, Context& context) override {
+    const auto& params = invocation.params;
+    if (params.contains("path") && params.value("ref", "").empty())
+      return {{"outputs", run(invocation, context).outputs}, {"changes", false}};
+    const auto ref = params.value("ref", "");
+    return {{"lines", {fmt::format("asks {} for {}", params.value("url", params.value("path", "")),
+                                   ref.empty() ? "its HEAD" : ref)}}};
   }
 
  private:
