@@ -5,11 +5,11 @@
 #include <string>
 
 #include "sys/files.h"
+#include "support/slipway.h"
 #include "sys/process.h"
 
 namespace slipway::test {
 
-int free_port();         // one that nobody listens on now
 bool listens(int port);  // on 127.0.0.1
 
 class GitServer {

@@ -1,9 +1,5 @@
 #include "support/registry_server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include "base/error.h"
 #include "sys/http.h"
 
@@ -18,18 +14,6 @@ std::string output_of(std::vector<std::string> argv) {
 }
 
 }  // namespace
-
-int free_port() {
-  const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
-    throw_errno("find a free port", errno);
-  return ntohs(address.sin_port);
-}
 
 struct RegistryServer::Impl {
   TempDir dir{fs::temp_directory_path(), "slipway-registry-"};

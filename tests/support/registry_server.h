@@ -26,7 +26,4 @@ class RegistryServer {
   std::unique_ptr<Impl> impl_;
 };
 
-// A port of 127.0.0.1 that nobody listens on now.
-int free_port();
-
 }  // namespace slipway::test

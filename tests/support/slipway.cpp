@@ -1,8 +1,14 @@
 #include "support/slipway.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <thread>
+
+#include "base/error.h"
 
 namespace slipway::test {
 
@@ -14,6 +20,10 @@ User::User() : dir_(fs::temp_directory_path(), "slipway-test-") {
   env["NO_COLOR"] = "1";
   // Not a CI job of the outside, whatever runs this suite.
   for (const char* name : {"CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE"}) env[name] = "";
+}
+
+void User::share_cache() {
+  env["SLIPWAY_CACHE_DIR"] = fs::path(SLIPWAY_BINARY_DIR) / "test-cache";
 }
 
 Command User::command(std::vector<std::string> args, const fs::path& cwd) const {
@@ -64,6 +74,18 @@ bool have(std::string_view program) {
   if (ci && *ci) FAIL("`" << program << "` is missing: CI must have every real part");
   WARN("skipped: `" << program << "` is not installed");
   return false;
+}
+
+int free_port() {
+  const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    throw_errno("find a free port", errno);
+  return ntohs(address.sin_port);
 }
 
 }  // namespace slipway::test

@@ -28,7 +28,10 @@ class User {
   Ran slipway(std::vector<std::string> args, const fs::path& cwd = ".", Millis limit = Millis(300'000)) const;
   Command command(std::vector<std::string> args, const fs::path& cwd = ".") const;
   void write(const fs::path& path, std::string_view content) const;  // below dir(); makes folders
-  std::map<std::string, std::string> env;                            // added to every run
+  // Builds go to a cache that all tests and all runs of the suite share: base images take their time, and
+  // content is content. For stories that are not about the cache.
+  void share_cache();
+  std::map<std::string, std::string> env;  // added to every run
 
  private:
   TempDir dir_;
@@ -39,6 +42,9 @@ fs::path slipway_binary();
 
 // Waits until `done` answers true, looking again every few milliseconds; false when `limit` is over.
 bool eventually(const std::function<bool()>& done, Millis limit = Millis(20'000));
+
+// A port of 127.0.0.1 that nobody listens on now.
+int free_port();
 
 // True when `program` is there. Otherwise: a failure of the test in CI, a named skip elsewhere (then return).
 bool have(std::string_view program);
