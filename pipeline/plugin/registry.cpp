@@ -1,6 +1,7 @@
 #include "plugin/registry.h"
 
 #include "base/suggest.h"
+#include "plugin/external.h"
 
 namespace slipway {
 
@@ -21,8 +22,13 @@ std::vector<std::string> Plugins::names() const {
   return out;
 }
 
-Plugin& Plugins::get(const std::string& uses, const std::filesystem::path&) {
+Plugin& Plugins::get(const std::string& uses, const std::filesystem::path& project_dir) {
   std::lock_guard lock(mutex_);
+  if (uses.find('/') != std::string::npos) {
+    auto& loaded = loaded_[(project_dir / uses).lexically_normal().string()];
+    if (!loaded) loaded = start_external_plugin(uses, project_dir);
+    return *loaded;
+  }
   if (auto it = loaded_.find(uses); it != loaded_.end()) return *it->second;
   const auto factory = factories_.find(uses);
   if (factory == factories_.end()) {

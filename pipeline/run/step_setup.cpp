@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/suggest.h"
+#include "plugin/schema.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -24,6 +25,10 @@ const ActionInfo& find_action(const Plugin& plugin, const Step& step) {
       .hint(suggestion_hint(step.action, names));
 }
 
+std::string wrong_params(const Plugin& plugin, const ActionInfo& action) {
+  return fmt::format("wrong params for `{}.{}`", plugin.info().name, action.name);
+}
+
 }  // namespace
 
 StepSetup::StepSetup(const Plan& plan, Plugins& plugins, const EngineOptions& options)
@@ -41,7 +46,16 @@ StepSetup::StepSetup(const Plan& plan, Plugins& plugins, const EngineOptions& op
         throw Error(ExitCode::usage, fmt::format("`{}` is no name for a step", step.name));
       Plugin& plugin = plugins.get(step.uses, plan.project_dir);
       const auto& action = find_action(plugin, step);
-      targets_.push_back({&plugin, &action, false});
+      bool checked = true;
+      SchemaOptions schema_options;
+      // What other steps make is checked when they have made it.
+      schema_options.unknown = [&checked](const json& value) {
+        const bool later = value.is_object() && (value.contains("$ref") || value.contains("$join"));
+        checked = checked && !later;
+        return later;
+      };
+      require_schema(step.params, action.params, wrong_params(plugin, action), schema_options);
+      targets_.push_back({&plugin, &action, checked});
     } catch (Error& e) {
       if (!e.where().known()) e.at(step.where);
       throw;
@@ -58,6 +72,8 @@ Prepared StepSetup::prepare(const Step& step, const OutputsOf& outputs_of) const
   auto& invocation = prepared.invocation;
   invocation.action = target.action->name;
   invocation.params = resolve_references(step.params, outputs_of);
+  if (!target.checked)
+    require_schema(invocation.params, target.action->params, wrong_params(*target.plugin, *target.action));
   invocation.env = step.env;
   invocation.project_dir = plan_.project_dir;
   invocation.cache_dir = options_.dirs.cache;
