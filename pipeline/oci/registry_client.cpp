@@ -12,6 +12,7 @@ namespace slipway::oci {
 namespace {
 
 constexpr std::uint64_t kMaxManifest = 4ull << 20;  // bytes; distribution-spec asks for at least this much
+constexpr int kMaxIndexDepth = 3;
 
 const std::string& accepted_manifests() {
   static const std::string list = fmt::format("{}, {}, {}, {}", media::manifest, media::index,
@@ -124,7 +125,7 @@ struct RegistryClient::Impl {
     const auto endpoint = endpoint_of(reference, options);
     auto got = manifest(endpoint, reference, selector(reference));
     for (int depth = 0; is_index(got.descriptor.media_type); ++depth) {
-      if (depth == 3) throw unexpected(endpoint, "nests indexes in indexes");
+      if (depth == kMaxIndexDepth) throw unexpected(endpoint, "nests indexes in indexes");
       const auto chosen = choose_platform(parse_index(got.body), platform);
       got = manifest(endpoint, reference, chosen.digest.str());
     }
@@ -140,6 +141,39 @@ struct RegistryClient::Impl {
     }
     into.put(got.body);  // last: a manifest in the store has all it refers to
     return got.descriptor;
+  }
+
+  // A small blob (a config) as text.
+  std::string document(const Endpoint& endpoint, const Descriptor& blob) {
+    if (blob.size > kMaxManifest)
+      throw unexpected(endpoint,
+                       fmt::format("has a config of {} bytes, more than {}", blob.size, kMaxManifest));
+    HttpRequest request;
+    request.max_body = kMaxManifest;
+    const auto response = http.send(endpoint, "blobs/" + blob.digest.str(), request, "pull");
+    if (response.status == 404)
+      throw unexpected(endpoint, fmt::format("has lost the blob `{}`", blob.digest.str()))
+          .hint("push the image again");
+    if (Digest::of(response.body) != blob.digest)
+      throw unexpected(endpoint, fmt::format("answers with other content than `{}`", blob.digest.str()));
+    return response.body;
+  }
+
+  ImageDescription describe(const Reference& reference, const Platform& platform) {
+    const auto endpoint = endpoint_of(reference, options);
+    auto got = manifest(endpoint, reference, selector(reference));
+    ImageDescription out;
+    out.descriptor = got.descriptor;
+    for (int depth = 0; is_index(got.descriptor.media_type); ++depth) {
+      if (depth == kMaxIndexDepth) throw unexpected(endpoint, "nests indexes in indexes");
+      const auto index = parse_index(got.body);
+      if (!out.index) out.index = index;
+      got = manifest(endpoint, reference, choose_platform(index, platform).digest.str());
+    }
+    out.manifest_descriptor = got.descriptor;
+    out.manifest = parse_manifest(got.body);
+    out.config = parse_config(document(endpoint, out.manifest.config));
+    return out;
   }
 
   bool has_blob(const Endpoint& endpoint, const Descriptor& blob) {
@@ -250,6 +284,24 @@ Descriptor RegistryClient::resolve(const Reference& reference) {
     out.size = std::stoull(size);
     return out;
   });
+}
+
+ImageDescription RegistryClient::describe(const Reference& reference, const Platform& platform) {
+  return Impl::named("looking at", reference, [&] { return impl_->describe(reference, platform); });
+}
+
+ImageDescription describe_stored(const Store& store, const Descriptor& image, const Platform& platform) {
+  ImageDescription out;
+  out.descriptor = out.manifest_descriptor = image;
+  for (int depth = 0; is_index(out.manifest_descriptor.media_type); ++depth) {
+    if (depth == kMaxIndexDepth) throw Error(ExitCode::unavailable, "an image index is nested too deep");
+    const auto index = parse_index(store.get(out.manifest_descriptor.digest));
+    if (!out.index) out.index = index;
+    out.manifest_descriptor = choose_platform(index, platform);
+  }
+  out.manifest = store.manifest(out.manifest_descriptor, platform);
+  out.config = store.config(out.manifest);
+  return out;
 }
 
 Descriptor RegistryClient::pull(const Reference& reference, Store& into, const Platform& platform,

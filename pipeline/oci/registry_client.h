@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -33,6 +34,17 @@ Credentials find_credentials(const std::string& registry, const std::string& con
 
 using OnBytes = std::function<void(std::int64_t done, std::int64_t total)>;
 
+// What an image is, without its layers.
+struct ImageDescription {
+  Descriptor descriptor;           // what the reference points to
+  std::optional<Index> index;      // when that is an index
+  Descriptor manifest_descriptor;  // of the one chosen for the platform; equals `descriptor` without an index
+  Manifest manifest;
+  ImageConfig config;
+};
+// Of an image in a store; Error(unavailable) when a document of it is missing or damaged.
+ImageDescription describe_stored(const Store& store, const Descriptor& image, const Platform& platform);
+
 // Owned by one thread at a time.
 class RegistryClient {
  public:
@@ -42,6 +54,8 @@ class RegistryClient {
   // The descriptor a reference points to now (HEAD, else GET). Error(unavailable) "not found", Error(auth) on
   // 401/403; trail and hint name the reference.
   Descriptor resolve(const Reference& reference);
+  // Manifest and config, verified; nothing is stored.
+  ImageDescription describe(const Reference& reference, const Platform& platform);
   // Manifest (of an index: the one for `platform`), config and layers into the store; what is there stays.
   Descriptor pull(const Reference& reference, Store& into, const Platform& platform,
                   const OnBytes& on_bytes = {});
