@@ -6,6 +6,8 @@ namespace slipway::cli {
 void add_init(CLI::App& app, Session& session);
 void add_plan(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);
+void add_plugin(CLI::App& app, Session& session);
+void add_completion(CLI::App& app, Session& session);
 void add_schema(CLI::App& app, Session& session);
 void add_cache(CLI::App& app, Session& session);
 void add_image(CLI::App& app, Session& session);
@@ -29,7 +31,9 @@ const std::vector<AddCommand>& commands() {
       add_runs,
       add_cache,
       add_image,
+      add_plugin,
       add_schema,
+      add_completion,
       add_version,
   };
   // clang-format on

@@ -1,4 +1,4 @@
-// The files of templates/, held in the program.
+// The files of templates/ and plugins/sdk/, held in the program.
 #pragma once
 #include <string_view>
 #include <vector>
@@ -9,6 +9,8 @@ struct TemplateFile {
   std::string_view path;  // "shop/users/app.py"
   std::string_view content;
 };
-const std::vector<TemplateFile>& template_files();  // by path; made by cmake/embed.cmake
+// Both by path; made by cmake/embed.cmake.
+const std::vector<TemplateFile>& template_files();
+const std::vector<TemplateFile>& sdk_files();
 
 }  // namespace slipway::cli

@@ -20,7 +20,8 @@ const PluginInfo& git_info() {
         "submodules": {"type": "boolean"},
         "folders": {"type": "array", "items": {"type": "string"}, "description": "whose ids are asked for"},
         "token": {"type": "string", "description": "the secret that logs in over HTTPS"}
-      }})");
+      },
+      "examples": [{"path": "."}]})");
     checkout.outputs = json::parse(R"({
       "type": "object", "required": ["path", "commit", "branch", "dirty", "trees"],
       "properties": {

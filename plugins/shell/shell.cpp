@@ -34,6 +34,7 @@ PluginInfo describe() {
         {"env", {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}}},
         {"secret_env", {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}}}}},
       {"required", {"run"}},
+      {"examples", {{{"run", "true"}}}},
       {"additionalProperties", false}};
   run.outputs = {{"type", "object"}};
   run.secrets = {"*"};
