@@ -171,11 +171,11 @@ void Runtime::write_bundle(const SandboxSpec& spec, const fs::path& dir) const {
 
 std::vector<std::string> Runtime::outside(std::vector<std::string> argv) const {
   if (!private_cgroup_) return argv;
-  std::vector<std::string> out = {"unshare",
-                                  "--mount",
-                                  "sh",
-                                  "-c",
-                                  fmt::format("mount -t cgroup2 cgroup2 {} && exec \"$@\"", cgroup_root),
+  std::vector<std::string> out = {"unshare", "--mount", "sh", "-c",
+                                  // Not again for those who stand beside a container that has it already.
+                                  fmt::format("grep -qs ' {0} cgroup2 ' /proc/self/mounts || "
+                                              "mount -t cgroup2 cgroup2 {0} && exec \"$@\"",
+                                              cgroup_root),
                                   "sh"};
   for (auto& part : argv) out.push_back(std::move(part));
   return out;
@@ -210,6 +210,13 @@ std::vector<std::string> Runtime::exec_argv(const std::string& id, const std::ve
   }
   out.push_back(id);
   out.insert(out.end(), args.begin(), args.end());
+  return outside(std::move(out));
+}
+
+std::vector<std::string> Runtime::exec_file_argv(const std::string& id, const fs::path& process) const {
+  auto out = argv(state_root_);
+  for (const auto& part : {std::string("exec"), std::string("--process"), process.string(), id})
+    out.push_back(part);
   return outside(std::move(out));
 }
 
