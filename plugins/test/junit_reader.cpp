@@ -1,77 +1,78 @@
 #include "plugins/test/junit_reader.h"
 
+#include <cmath>
+#include <cstdlib>
 #include <pugixml.hpp>
 
-#include "sys/files.h"
+#include "base/error.h"
 
 namespace slipway {
 
 namespace {
 
-using json = nlohmann::json;
+constexpr std::size_t kMaxCases = 100'000;
+constexpr std::size_t kMaxMessage = 4 << 10, kMaxOutput = 16 << 10;
 
-constexpr std::uint64_t kMaxFile = 64u << 20;
-constexpr std::size_t kMaxText = 16u << 10;
+std::string cut(std::string text, std::size_t limit) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return {};
+  text = text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+  if (text.size() > limit) text = text.substr(0, limit) + "…";
+  return text;
+}
 
-json case_of(const pugi::xml_node& node, const std::string& suite, const std::string& file) {
-  json out = {{"name", node.attribute("name").as_string()}, {"suite", suite}, {"result", "success"}};
-  if (const auto group = node.attribute("classname")) out["class"] = group.as_string();
-  if (const auto source = node.attribute("file"))
-    out["file"] = source.as_string();
-  else if (suite.empty())
-    out["suite"] = file;
-  if (const auto time = node.attribute("time"))
-    out["ms"] = static_cast<std::int64_t>(time.as_double() * 1000.0);
+// "1.5", "1,234.5" (Surefire groups thousands); seconds.
+std::int64_t milliseconds(std::string text) {
+  std::erase(text, ',');
+  const double seconds = std::strtod(text.c_str(), nullptr);
+  return std::isfinite(seconds) && seconds >= 0 && seconds < 1e7 ? std::llround(seconds * 1000) : 0;
+}
+
+TestCase read_case(const pugi::xml_node& node, const std::string& suite) {
+  TestCase out;
+  out.suite = suite;
+  out.class_name = node.attribute("classname").value();
+  out.name = node.attribute("name").value();
+  out.file = node.attribute("file").value();
+  out.ms = milliseconds(node.attribute("time").value());
   for (const auto& [element, result] :
-       {std::pair{"failure", "failure"}, {"error", "error"}, {"skipped", "skip"}}) {
-    const auto found = node.child(element);
-    if (!found) continue;
-    out["result"] = result;
-    out["message"] = found.attribute("message").as_string();
-    out["output"] = std::string(found.text().as_string()).substr(0, kMaxText);
-    break;
+       {std::pair("skipped", "skip"), {"failure", "failure"}, {"error", "error"}}) {
+    const auto why = node.child(element);
+    if (!why) continue;
+    out.result = result;
+    out.message = cut(why.attribute("message").value(), kMaxMessage);
+    out.output = cut(why.child_value(), kMaxOutput);
+    if (out.message.empty()) out.message = out.output.substr(0, out.output.find('\n'));
   }
+  if (out.result != "success" && out.result != "skip" && out.output.empty())
+    out.output = cut(node.child_value("system-out"), kMaxOutput);
   return out;
 }
 
-void walk(const pugi::xml_node& node, const std::string& suite, const std::string& file,
-          std::vector<json>& out) {
+void read_suite(const pugi::xml_node& node, std::vector<TestCase>& cases, int depth) {
+  if (depth > 32) return;
+  const std::string suite = node.attribute("name").value();
   for (const auto& child : node.children()) {
     const std::string_view name = child.name();
-    if (name == "testcase")
-      out.push_back(case_of(child, suite, file));
-    else if (name == "testsuite" || name == "testsuites")
-      walk(child, child.attribute("name").as_string(suite.c_str()), file, out);
+    if (name == "testsuite") read_suite(child, cases, depth + 1);
+    if (name == "testcase" && cases.size() < kMaxCases) cases.push_back(read_case(child, suite));
   }
 }
 
 }  // namespace
 
-std::vector<json> read_junit_folder(const std::filesystem::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code ec;
-  for (fs::recursive_directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec))
-    if (it->is_regular_file() && !it->is_symlink() && it->path().extension() == ".xml")
-      files.push_back(it->path());
-  std::sort(files.begin(), files.end());
-  std::vector<json> out;
-  for (const auto& path : files) {
-    const auto name = path.lexically_relative(folder).string();
-    pugi::xml_document document;
-    const auto text = read_file(path, kMaxFile);
-    const auto parsed = document.load_buffer(text.data(), text.size());
-    const std::string_view root = document.document_element().name();
-    if (parsed && (root == "testsuites" || root == "testsuite")) {
-      walk(document, "", name, out);
-      continue;
-    }
-    out.push_back({{"name", name},
-                   {"suite", "reports"},
-                   {"result", "error"},
-                   {"message", parsed ? "this is no JUnit report"
-                                      : fmt::format("this is no XML: {}", parsed.description())}});
-  }
-  return out;
+std::vector<TestCase> read_junit(std::string_view text) {
+  pugi::xml_document document;
+  // pugixml expands no entities of the text's own and reads no other files.
+  const auto parsed = document.load_buffer(text.data(), text.size());
+  if (!parsed) throw Error(ExitCode::usage, fmt::format("is no JUnit report: {}", parsed.description()));
+  const auto top = document.document_element();
+  const std::string_view name = top.name();
+  if (name != "testsuites" && name != "testsuite")
+    throw Error(ExitCode::usage, fmt::format("is no JUnit report: its top element is `{}`", name));
+  std::vector<TestCase> cases;
+  read_suite(top, cases, 0);
+  return cases;
 }
 
 }  // namespace slipway

@@ -1,14 +1,21 @@
-// JUnit XML as test runners write it.
+// JUnit XML as the test frameworks of every language write it (github.com/testmoapp/junitxml): read
+// leniently, as it is a stranger's text.
 #pragma once
-#include <filesystem>
-#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace slipway {
 
-// The cases of every *.xml below `folder` as "test.case" facts (report/junit.h), in order of path and
-// document. A file that is no JUnit gives one case with the result "error" that says so: a report that cannot
-// be read is never taken for a green one.
-std::vector<nlohmann::json> read_junit_folder(const std::filesystem::path& folder);
+struct TestCase {
+  std::string suite, class_name, name, file;
+  std::string result = "success";  // "success" "failure" "error" "skip"
+  std::string message, output;     // why it did not succeed; output at most 16 KiB
+  std::int64_t ms = 0;
+};
+
+// Throws Error(usage) "is no JUnit report: …" when the text is no XML or has other elements at its top. At
+// most 100,000 cases are read.
+std::vector<TestCase> read_junit(std::string_view text);
 
 }  // namespace slipway

@@ -1,13 +1,14 @@
 #include "plugins/test/room.h"
 
 #include "base/clock.h"
+#include "sys/files.h"
 
 namespace slipway {
 
 namespace {
 
-constexpr const char* kTest = "test";  // the test's own name in the network
-constexpr const char* kReports = "/slipway/reports";
+constexpr const char* kTest = "test";                 // the test's own name in the network
+constexpr const char* kReports = "/slipway/reports";  // $SLIPWAY_REPORTS inside
 constexpr std::size_t kShownLines = 20;
 
 std::vector<std::string> with_variables(std::vector<std::string> env,
@@ -19,6 +20,13 @@ std::vector<std::string> with_variables(std::vector<std::string> env,
   return env;
 }
 
+const std::string& secret_value(const Invocation& invocation, const std::string& name) {
+  const auto it = invocation.secrets.find(name);
+  if (it == invocation.secrets.end())
+    throw Error(ExitCode::usage, fmt::format("the secret `{}` was not given to this step", name));
+  return it->second.reveal();
+}
+
 // The texts of `plain` and the values of the secrets that `secret` names.
 std::map<std::string, std::string> variables_of(const json& params, const char* plain, const char* secret,
                                                 const Invocation& invocation) {
@@ -27,7 +35,28 @@ std::map<std::string, std::string> variables_of(const json& params, const char* 
     for (const auto& [name, value] : it->items()) out[name] = value.get<std::string>();
   if (const auto it = params.find(secret); it != params.end())
     for (const auto& [name, which] : it->items())
-      out[name] = invocation.secrets.at(which.get<std::string>()).reveal();
+      out[name] = secret_value(invocation, which.get<std::string>());
+  return out;
+}
+
+std::string lines_of(const oci::BackgroundSandbox& sandbox) {
+  std::string out;
+  for (const auto& line : sandbox.last_lines(kShownLines)) out += line + "\n";
+  return out;
+}
+
+// HEALTHCHECK of the image, in a Service's words; null when it has none.
+json image_healthcheck(const oci::ImageConfig& config) {
+  if (!config.healthcheck || config.healthcheck->test.empty()) return nullptr;
+  const auto& from = *config.healthcheck;
+  json out = {{"test", from.test}};
+  const auto put = [&](const char* name, std::int64_t ns) {
+    if (ns > 0) out[name] = ns / 1'000'000;
+  };
+  put("interval_ms", from.interval_ns);
+  put("timeout_ms", from.timeout_ns);
+  put("start_period_ms", from.start_period_ns);
+  if (from.retries > 0) out["retries"] = from.retries;
   return out;
 }
 
@@ -43,24 +72,13 @@ TestRoom::TestRoom(const Invocation& invocation, Context& context)
   const auto& params = invocation.params;
   const bool has_services = params.contains("services") && !params["services"].empty();
   if (params.value("network", std::string()) == "none" && !has_services) return;
-  network_.emplace(
-      oci::Network::open(scratch_.path() / "network", invocation.step.empty() ? "test" : invocation.step));
+  network_.emplace(invocation.cache_dir);
   std::vector<std::string> names = {kTest};
   if (has_services)
     for (const auto& [name, _] : params["services"].items()) names.push_back(name);
   for (const auto& name : names) {
-    attached_[name] = network_->attach(name);
+    attached_[name] = network_->network().attach(name);
     hosts_[name] = attached_[name].address;
-  }
-}
-
-TestRoom::~TestRoom() {
-  running_.clear();
-  try {
-    if (network_) network_->remove();
-  } catch (const Error& e) {
-    context_.log(
-        fmt::format("the test's network stays behind: {}; `slipway doctor` clears it\n", e.message()), true);
   }
 }
 
@@ -107,31 +125,51 @@ std::vector<std::string> TestRoom::order() const {
 
 void TestRoom::start(const std::string& name, const json& service) {
   auto spec = sandbox_of(service.at("image"), name);
-  if (service.contains("command")) spec.args = service["command"].get<std::vector<std::string>>();
+  auto& running = running_[name];
+  const auto config = store_.config(store_.manifest(oci::descriptor_from_json(service.at("image"))));
+  if (service.contains("command")) {
+    // As compose has it: it stands for the image's CMD, the ENTRYPOINT stays.
+    spec.args = config.entrypoint;
+    for (const auto& word : service["command"]) spec.args.push_back(word.get<std::string>());
+  }
+  if (spec.args.empty())
+    throw Error(ExitCode::usage,
+                fmt::format("neither the image of `{}` nor the service names a command", name))
+        .hint("add `command`");
+  auto checked = service;
+  if (!service.contains("healthcheck")) {
+    if (auto own = image_healthcheck(config); !own.is_null())
+      checked["healthcheck"] = std::move(own);
+    else if (service.contains("port"))
+      checked["healthcheck"] = {{"tcp", service["port"]}};
+  }
+  running.check = oci::Healthcheck::of_service(checked);
   spec.env =
       with_variables(spec.env, variables_of(service, "environment", "secret_environment", invocation_));
   if (const auto user = service.value("user", std::string()); !user.empty()) spec.user = user;
   if (const auto workdir = service.value("workdir", std::string()); !workdir.empty()) spec.cwd = workdir;
   if (service.contains("tmpfs")) spec.tmpfs = service["tmpfs"].get<std::vector<std::string>>();
-  if (service.contains("secret_files")) {
-    const auto folder = scratch_.path() / name / "secrets";
-    make_dirs(folder, 0700);
-    for (const auto& [path, secret] : service["secret_files"].items()) {
-      const auto file = folder / std::to_string(spec.mounts.size());
-      write_file_atomic(file, invocation_.secrets.at(secret.get<std::string>()).reveal(), 0444);
-      spec.mounts.push_back({file.string(), path, true});
-    }
+  for (const auto& [path, content] : variables_of(service, "files", "secret_files", invocation_)) {
+    const auto folder = scratch_.path() / name / "files";
+    make_dirs(folder, 0700);  // nobody outside gets past it; inside, its user may read the files
+    const auto file = folder / std::to_string(spec.mounts.size());
+    write_file_atomic(file, content, 0444);
+    spec.mounts.push_back({file.string(), path, true});
   }
   context_.progress({fmt::format("starting {}", name), 0, 0, ""});
-  auto& running = running_[name];
   running.address = hosts_.at(name);
-  running.sandbox = std::make_unique<oci::BackgroundSandbox>(runtime_, std::move(spec));
+  running.sandbox =
+      std::make_unique<oci::BackgroundSandbox>(runtime_, std::move(spec), invocation_.cache_dir);
 }
 
-std::optional<TestRoom::Failed> TestRoom::wait_for(const std::string& name, const json& service) {
-  const auto check = oci::Healthcheck::of_service(service);
+std::optional<TestRoom::Failed> TestRoom::wait_for(const std::string& name) {
   auto& running = running_.at(name);
-  if (!check) return std::nullopt;
+  const auto& check = running.check;
+  running.sandbox->wait_started(context_.stop());
+  if (!check && !running.sandbox->ended()) return std::nullopt;
+  if (!check)
+    return Failed{fmt::format("backing service `{}` does not run: {}", name, *running.sandbox->ended()),
+                  lines_of(*running.sandbox)};
   context_.progress({fmt::format("waiting for {} ({})", name, check->str()), 0, 0, ""});
   oci::ProbeTarget target;
   target.address = running.address;
@@ -141,9 +179,17 @@ std::optional<TestRoom::Failed> TestRoom::wait_for(const std::string& name, cons
   const auto result = oci::wait_healthy(
       *check, target, [&] { return running.sandbox->ended(); }, context_.stop());
   if (result.healthy) return std::nullopt;
-  Failed failed{name, fmt::format("`{}` does not get healthy: {}", name, result.last), {}};
-  for (const auto& line : running.sandbox->last_lines(kShownLines)) failed.detail += line + "\n";
-  return failed;
+  return Failed{fmt::format("backing service `{}` does not get healthy: {}", name,
+                            running.sandbox->ended() ? result.last : check->str() + ": " + result.last),
+                lines_of(*running.sandbox)};
+}
+
+std::string TestRoom::casualties() const {
+  std::string out;
+  for (const auto& [name, running] : running_)
+    if (const auto why = running.sandbox->ended())
+      out += fmt::format("backing service `{}`: {}\n{}", name, *why, lines_of(*running.sandbox));
+  return out;
 }
 
 std::optional<TestRoom::Failed> TestRoom::start_services() {
@@ -153,7 +199,7 @@ std::optional<TestRoom::Failed> TestRoom::start_services() {
   std::set<std::string> healthy;
   const auto wait = [&](const std::string& name) -> std::optional<Failed> {
     if (!healthy.insert(name).second) return std::nullopt;
-    return wait_for(name, services[name]);
+    return wait_for(name);
   };
   for (const auto& name : names) {
     if (services[name].contains("depends_on"))
@@ -175,14 +221,15 @@ Finished TestRoom::run(const OnOutput& on_output, const WaitOptions& options) {
     spec.args = {"/bin/sh", "-ec", command.get<std::string>()};
   else
     spec.args = command.get<std::vector<std::string>>();
-  auto variables = variables_of(params, "env", "secret_env", invocation_);
+  auto variables = invocation_.env;
+  for (auto& [name, text] : variables_of(params, "env", "secret_env", invocation_)) variables[name] = text;
   variables["SLIPWAY_REPORTS"] = kReports;
   spec.env = with_variables(spec.env, variables);
   if (const auto user = params.value("user", std::string()); !user.empty()) spec.user = user;
   if (const auto workdir = params.value("workdir", std::string()); !workdir.empty()) spec.cwd = workdir;
-  // Written by whatever user the image runs as.
-  fs::permissions(invocation_.reports_dir, fs::perms::all);
-  spec.mounts.push_back({invocation_.reports_dir.string(), kReports, false});
+  make_dirs(reports());
+  fs::permissions(reports(), fs::perms(01777));  // whatever user the image runs as
+  spec.mounts.push_back({reports().string(), kReports, false});
   context_.progress({"running", 0, 0, ""});
   return runtime_.run(spec, on_output, options);
 }

@@ -1,11 +1,14 @@
 #include "plugins/test/test_plugin.h"
 
-#include "plugins/test/junit_reader.h"
+#include "plugins/test/reports.h"
 #include "plugins/test/room.h"
+#include "plugins/test/tail.h"
 
 namespace slipway {
 
 namespace {
+
+constexpr std::size_t kShownLines = 30;
 
 json text(const char* description) {
   return {{"type", "string"}, {"description", description}};
@@ -37,24 +40,11 @@ PluginInfo describe() {
                  {"properties",
                   {{"passed", {{"type", "integer"}}},
                    {"failed", {{"type", "integer"}}},
-                   {"skipped", {{"type", "integer"}}}}}};
+                   {"skipped", {{"type", "integer"}}},
+                   {"reports", {{"type", "array"}, {"items", {{"type", "string"}}}}}}}};
   run.secrets = {"*"};
   run.cacheable = true;
   return {"test", "1", "Tests inside the images that were built.", {std::move(run)}};
-}
-
-struct Counts {
-  int passed = 0, failed = 0, skipped = 0;
-};
-
-Counts tell_cases(const fs::path& reports, Context& context) {
-  Counts counts;
-  for (auto& one : read_junit_folder(reports)) {
-    const auto result = one.at("result").get<std::string>();
-    (result == "success" ? counts.passed : result == "skip" ? counts.skipped : counts.failed)++;
-    context.event("test.case", std::move(one));
-  }
-  return counts;
 }
 
 std::string shown(const json& run) {
@@ -67,6 +57,20 @@ std::string shown(const json& run) {
     for (const auto& word : run) out += (out.empty() ? "" : " ") + word.get<std::string>();
   }
   return out.size() > 80 ? out.substr(0, 77) + "…" : out;
+}
+
+std::string why(const Finished& finished, const Reports& reports, const std::string& command) {
+  if (reports.failed == 0) return fmt::format("{} in `{}`", finished.status.str(), command);
+  const auto counts = fmt::format("{} of {} tests failed", reports.failed, reports.passed + reports.failed);
+  // A runner that reports failures and exits with 0 is not believed.
+  if (finished.status.ok()) return fmt::format("{}, although `{}` exited with 0", counts, command);
+  return fmt::format("{}: {} in `{}`", counts, finished.status.str(), command);
+}
+
+// "✗ users.test_app.test_list: assert 500 == 200"
+std::string line_of(const TestCase& red) {
+  return fmt::format("✗ {}{}{}\n", red.class_name.empty() ? "" : red.class_name + ".", red.name,
+                     red.message.empty() ? "" : ": " + red.message.substr(0, red.message.find('\n')));
 }
 
 class Test : public Plugin {
@@ -83,22 +87,27 @@ class Test : public Plugin {
     }
     WaitOptions options;
     options.stop = context.stop();
+    options.grace = Millis(2000);  // a test has nothing to put in order: its writes are thrown away
+    Tail tail(kShownLines);
     const auto finished = room.run(
-        [&](Stream stream, std::string_view bytes) { context.log(bytes, stream == Stream::err); }, options);
+        [&](Stream stream, std::string_view bytes) {
+          tail.write(bytes);
+          context.log(bytes, stream == Stream::err);
+        },
+        options);
     if (finished.cancelled) throw Error(ExitCode::interrupted, "stopped");
-    const auto counts = tell_cases(invocation.reports_dir, context);
-    const auto command = shown(invocation.params.at("run"));
-    if (!finished.status.ok())
-      return Outcome::failed(counts.failed > 0
-                                 ? fmt::format("{} of {} tests failed: {} in `{}`", counts.failed,
-                                               counts.passed + counts.failed, finished.status.str(), command)
-                                 : fmt::format("{} in `{}`", finished.status.str(), command));
-    // A runner that reports failures and exits with 0 is not believed.
-    if (counts.failed > 0)
-      return Outcome::failed(fmt::format("{} of {} tests failed, although `{}` exited with 0", counts.failed,
-                                         counts.passed + counts.failed, command));
-    return Outcome::success(
-        {{"passed", counts.passed}, {"failed", counts.failed}, {"skipped", counts.skipped}});
+    const auto reports = collect_reports(room.reports(), invocation.reports_dir, context);
+    json outputs = {{"passed", reports.passed},
+                    {"failed", reports.failed},
+                    {"skipped", reports.skipped},
+                    {"reports", reports.files}};
+    if (finished.status.ok() && reports.failed == 0) return Outcome::success(std::move(outputs));
+    auto outcome = Outcome::failed(why(finished, reports, shown(invocation.params.at("run"))));
+    outcome.outputs = std::move(outputs);
+    for (const auto& red : reports.red) outcome.detail += line_of(red);
+    outcome.detail += tail.text();
+    if (const auto casualties = room.casualties(); !casualties.empty()) outcome.detail += "\n" + casualties;
+    return outcome;
   }
 
  private:
