@@ -28,36 +28,51 @@ std::string apt_options() {
   return out;
 }
 
-std::vector<std::string> command_line(const Bootstrap& wanted, const fs::path& root, const fs::path& work) {
-  std::vector<std::string> out = {"setpriv",
-                                  "--pdeathsig",
-                                  "KILL",
-                                  "unshare",
-                                  "--mount",
-                                  "--pid",
-                                  "--fork",
-                                  "--kill-child",
-                                  "--mount-proc",
-                                  require_program("mmdebstrap").string(),
-                                  "--mode=root",
-                                  "--format=directory",
-                                  "--variant=" + wanted.variant,
-                                  "--skip=check/qemu"};
+// Our death kills `unshare`, and that everything in its namespaces, mounts included.
+const std::vector<std::string> namespaces = {"setpriv", "--pdeathsig",  "KILL",
+                                             "unshare", "--mount",      "--pid",
+                                             "--fork",  "--kill-child", "--mount-proc"};
+
+std::vector<std::string> mmdebstrap(const Bootstrap& wanted, const std::string& variant,
+                                    const fs::path& work) {
+  std::vector<std::string> out = {require_program("mmdebstrap").string(), "--mode=root", "--format=directory",
+                                  "--variant=" + variant, "--skip=check/qemu,check/empty"};
   if (!wanted.architecture.empty()) out.push_back("--architectures=" + wanted.architecture);
   write_file_atomic(work / "apt.conf", apt_options(), 0600);  // a proxy may hold a password: not in argv
   out.push_back("--aptopt=" + (work / "apt.conf").string());
-  if (!wanted.keep_docs)
-    for (const char* path :
-         {"/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/lintian/*",
-          "/usr/share/linda/*", "/usr/share/groff/*", "/usr/share/locale/*"})
-      out.push_back(fmt::format("--dpkgopt=path-exclude={}", path));
-  if (!wanted.keep_docs) out.push_back("--dpkgopt=path-include=/usr/share/doc/*/copyright");
-  for (const auto& package : wanted.packages) out.push_back("--include=" + package);
-  out.push_back(wanted.suite);
-  out.push_back(root.string());
-  for (const auto& source : sources_for(wanted.suite, wanted.mirror, "/etc/apt", work / "keys"))
-    out.push_back(source.line());
+  // A build that is cut off is begun again: nothing is gained by waiting for the disk after each file.
+  out.push_back("--dpkgopt=force-unsafe-io");
+  if (wanted.keep_docs) return out;
+  for (const char* path :
+       {"/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/lintian/*",
+        "/usr/share/linda/*", "/usr/share/groff/*", "/usr/share/locale/*"})
+    out.push_back(fmt::format("--dpkgopt=path-exclude={}", path));
+  out.push_back("--dpkgopt=path-include=/usr/share/doc/*/copyright");
   return out;
+}
+
+void add_target(std::vector<std::string>& argv, const Bootstrap& wanted, const fs::path& root,
+                const fs::path& work) {
+  argv.push_back(wanted.suite);
+  argv.push_back(root.string());
+  for (const auto& source : sources_for(wanted.suite, wanted.mirror, "/etc/apt", work / "keys"))
+    argv.push_back(source.line());
+}
+
+std::string quoted(const std::string& word) {
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+// What mmdebstrap runs when the root is ready: apt from outside, so that the image needs none of its own.
+std::string install_script(const std::vector<std::string>& packages) {
+  std::string out =
+      "#!/bin/sh\nset -e\nexport APT_CONFIG=\"$MMDEBSTRAP_APT_CONFIG\"\n"
+      "exec apt-get -o Dir::Bin::dpkg=env -o DPkg::Options::=--unset=TMPDIR -o DPkg::Options::=dpkg "
+      "-o DPkg::Chroot-Directory=\"$1\" -o Dpkg::Use-Pty=false --quiet --yes install --";
+  for (const auto& package : packages) out += " " + quoted(package);
+  return out + "\n";
 }
 
 // "E: Unable to locate package foo" → "there is no package `foo` in `bookworm`".
@@ -113,7 +128,16 @@ void truncate_files(const fs::path& dir) {
     if (it->is_regular_file(ec) && !it->is_symlink(ec)) fs::resize_file(it->path(), 0, ec);
 }
 
-void clean(const fs::path& root, const Bootstrap& wanted) {
+void remove_files(const fs::path& dir) {
+  std::error_code ec;
+  std::vector<fs::path> files;
+  for (fs::recursive_directory_iterator it(dir, ec), end; !ec && it != end; it.increment(ec))
+    if (!fs::is_directory(it->symlink_status())) files.push_back(it->path());
+  for (const auto& path : files) fs::remove(path, ec);
+}
+
+// What this run left: `root` is a whole root, or an upper on top of one that was cleaned.
+void clean(const fs::path& root) {
   for (const char* path : {"etc/resolv.conf",
                            "etc/hostname",
                            "etc/apt/apt.conf.d/99mmdebstrap",
@@ -140,11 +164,16 @@ void clean(const fs::path& root, const Bootstrap& wanted) {
                            "var/lib/apt/lists",
                            "var/cache/apt"})
     remove_if_there(root / path);
-  for (const char* path : {"run", "tmp", "var/tmp"}) empty_folder(root / path);
+  for (const char* path : {"tmp", "var/tmp", "dev"})
+    empty_folder(root / path);  // a runtime makes its own devices
+  remove_files(root / "run");   // folders there are a package's
   truncate_files(root / "var/log");
   if (fs::exists(root / "etc/machine-id")) write_file_atomic(root / "etc/machine-id", "");
+}
+
+// Debian's own address, not that of the mirror that was nearest here: the image is the same everywhere.
+void write_sources(const fs::path& root, const Bootstrap& wanted) {
   if (!fs::is_directory(root / "etc/apt")) return;
-  // Debian's own address, not that of the mirror that was nearest here: the image is the same everywhere.
   for (const char* path :
        {"var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "etc/apt/sources.list.d"})
     make_dirs(root / path);
@@ -157,10 +186,9 @@ void clean(const fs::path& root, const Bootstrap& wanted) {
   write_file_atomic(root / "etc/apt/sources.list", text);
 }
 
-}  // namespace
-
-std::optional<Outcome> bootstrap(const Bootstrap& wanted, const fs::path& root, const fs::path& work,
-                                 Context& context) {
+// Runs it with its output told as it comes; the failure when there is one.
+std::optional<Outcome> run_told(std::vector<std::string> argv, const Bootstrap& wanted, const fs::path& work,
+                                Context& context) {
   if (::geteuid() != 0)
     throw Error(ExitCode::unavailable, "images of Debian packages are made as root")
         .hint("run slipway with sudo");
@@ -169,7 +197,7 @@ std::optional<Outcome> bootstrap(const Bootstrap& wanted, const fs::path& root, 
   options.stop = context.stop();
   options.grace = Millis{2'000};
   Command command;
-  command.argv = command_line(wanted, root, work);
+  command.argv = std::move(argv);
   command.env = {{"SOURCE_DATE_EPOCH", std::to_string(oci::layer_time)},
                  {"LC_ALL", "C.UTF-8"},
                  {"DEBIAN_FRONTEND", "noninteractive"},
@@ -196,7 +224,39 @@ std::optional<Outcome> bootstrap(const Bootstrap& wanted, const fs::path& root, 
     failed.detail = last_lines(errors, 15);
     return failed;
   }
-  clean(root, wanted);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Outcome> bootstrap(const Bootstrap& wanted, const fs::path& root, const fs::path& work,
+                                 Context& context) {
+  auto argv = namespaces;
+  for (auto& part : mmdebstrap(wanted, wanted.variant, work)) argv.push_back(std::move(part));
+  add_target(argv, wanted, root, work);
+  if (auto failed = run_told(std::move(argv), wanted, work, context)) return failed;
+  clean(root);
+  write_sources(root, wanted);
+  return std::nullopt;
+}
+
+std::optional<Outcome> add_packages(const Bootstrap& wanted, const fs::path& base, const fs::path& work,
+                                    Context& context) {
+  for (const char* name : {"upper", "work", "root"}) make_dirs(work / name);
+  write_file_atomic(work / "install", install_script(wanted.packages), 0755);
+  auto argv = namespaces;
+  for (const auto& part :
+       {std::string("sh"), std::string("-c"),
+        std::string("mount -t overlay -o \"$1\" overlay \"$2\" && shift 2 && exec \"$@\""), std::string("sh"),
+        fmt::format("redirect_dir=off,metacopy=off,index=off,lowerdir={},upperdir={},workdir={}",
+                    base.string(), (work / "upper").string(), (work / "work").string()),
+        (work / "root").string()})
+    argv.push_back(part);
+  for (auto& part : mmdebstrap(wanted, "custom", work)) argv.push_back(std::move(part));
+  argv.push_back("--customize-hook=" + (work / "install").string());
+  add_target(argv, wanted, work / "root", work);
+  if (auto failed = run_told(std::move(argv), wanted, work, context)) return failed;
+  clean(work / "upper");
   return std::nullopt;
 }
 

@@ -79,7 +79,7 @@ Digest key_of(json params) {
   if (params.value("suite", "").empty()) params["suite"] = own_suite();
   params["architecture"] = architecture_of(params);
   if (params.contains("packages")) std::sort(params["packages"].begin(), params["packages"].end());
-  return Digest::of("slipway debian 1 " + params.dump());
+  return Digest::of("slipway debian 2 " + params.dump());
 }
 
 Outcome answer(const oci::Store& store, const oci::Descriptor& image, const std::string& name) {
@@ -110,7 +110,7 @@ class DebianPlugin final : public Plugin {
       build.params = params_schema();
       build.outputs = outputs_schema();
       build.cacheable = true;
-      return PluginInfo{"debian", "1", "images of Debian packages, by mmdebstrap", {build}};
+      return PluginInfo{"debian", "2", "images of Debian packages, by mmdebstrap", {build}};
     }();
     return info;
   }
@@ -138,8 +138,6 @@ class DebianPlugin final : public Plugin {
           context.event("cache", {{"image", image.digest.str()}});
           return tagged(store, image, params, name);
         }
-    const oci::Scratch scratch(invocation.cache_dir, "debian");
-    const auto root = scratch.path() / "root";
     Bootstrap wanted;
     wanted.suite = params.value("suite", "");
     if (wanted.suite.empty()) wanted.suite = own_suite();
@@ -149,38 +147,92 @@ class DebianPlugin final : public Plugin {
     wanted.keep_docs = params.value("keep_docs", false);
     for (const auto& package : params.value("packages", json::array()))
       wanted.packages.push_back(package.get<std::string>());
-    const auto started = now_micros() / 1'000'000 - 1;
-    if (auto failed = bootstrap(wanted, root, scratch.path(), context)) return *failed;
-    apply_changes(params, root, context);
-    context.progress({"packing the image", 0, 0, ""});
-    const auto image = pack(store, invocation.cache_dir, root, started, params, wanted);
+    Job job{store, oci::Snapshots(invocation.cache_dir), invocation.cache_dir, wanted, context};
+    std::vector<oci::Layer> layers(1);
+    if (auto failed = base(job, layers[0])) return *failed;
+    if (auto failed = upper(job, params, layers)) return *failed;
+    const auto image = put(job, params, layers);
     write_file_atomic(record, oci::to_json(image).dump());
     return tagged(store, image, params, name);
   }
 
  private:
-  static oci::Descriptor pack(oci::Store& store, const fs::path& cache_dir, const fs::path& root,
-                              std::int64_t started, const json& params, const Bootstrap& wanted) {
+  struct Job {
+    oci::Store& store;
+    oci::Snapshots snapshots;
+    fs::path cache_dir;
+    Bootstrap wanted;
+    Context& context;
+  };
+
+  // The layer that all images of a suite and variant begin with, made by the first that needs it.
+  static std::optional<Outcome> base(Job& job, oci::Layer& out) {
+    const auto& wanted = job.wanted;
+    const auto key = Digest::of(fmt::format("slipway debian base 1 {} {} {} {}", wanted.suite,
+                                            wanted.architecture, wanted.variant, wanted.keep_docs));
+    const auto record = job.cache_dir / "debian" / ("base-" + key.hex());
+    const auto lock = FileLock::wait(fs::path(record.string() + ".lock"));
+    if (const auto text = read_file_if_exists(record)) {
+      const auto known = json::parse(*text, nullptr, false);
+      const auto diff_id = known.is_object() ? Digest::parse(known.value("diff_id", "")) : std::nullopt;
+      if (diff_id) {
+        out = {oci::descriptor_from_json(known.at("layer")), *diff_id};
+        if (job.store.has(out.descriptor)) return std::nullopt;
+      }
+    }
+    const oci::Scratch scratch(job.cache_dir, "debian");
+    const auto root = scratch.path() / "root";
     oci::PackOptions options;
     options.since =
-        started;  // what packages brought keeps its time, what was made just now has none of its own
-    const auto layer = oci::pack_tree(store, root, options);
+        now_micros() / 1'000'000 - 1;  // what packages brought keeps its time, what is made now has none
+    if (auto failed = bootstrap(wanted, root, scratch.path(), job.context)) return failed;
+    job.context.progress({"packing the base", 0, 0, ""});
+    out = oci::pack_tree(job.store, root, options).value();
+    job.snapshots.adopt(out.diff_id, root);
+    write_file_atomic(record,
+                      json{{"layer", oci::to_json(out.descriptor)}, {"diff_id", out.diff_id.str()}}.dump());
+    return std::nullopt;
+  }
+
+  // The packages and the user's changes, as a second layer.
+  static std::optional<Outcome> upper(Job& job, const json& params, std::vector<oci::Layer>& layers) {
+    const auto below = job.snapshots.unpacked(job.store, layers[0].descriptor, layers[0].diff_id);
+    const oci::Scratch scratch(job.cache_dir, "debian");
+    oci::PackOptions options;
+    options.since = now_micros() / 1'000'000 - 1;
+    if (!job.wanted.packages.empty())
+      if (auto failed = add_packages(job.wanted, below, scratch.path(), job.context)) return failed;
+    {
+      auto mounted = job.snapshots.mount({below}, scratch.path());
+      apply_changes(params, mounted.path(), job.context);
+      mounted.unmount();
+    }
+    job.context.progress({"packing the image", 0, 0, ""});
+    if (const auto layer = oci::pack_tree(job.store, scratch.path() / "upper", options)) {
+      layers.push_back(*layer);
+      job.snapshots.adopt(layer->diff_id, scratch.path() / "upper");
+    }
+    return std::nullopt;
+  }
+
+  static oci::Descriptor put(Job& job, const json& params, const std::vector<oci::Layer>& layers) {
     oci::ImageConfig config;
-    config.platform = platform_of(wanted.architecture);
+    config.platform = platform_of(job.wanted.architecture);
     config.created = format_utc(oci::layer_time * 1'000'000);
     apply_config(params.value("config", json::object()), config);
-    std::vector<oci::Descriptor> layers;
-    if (layer) {
-      layers.push_back(layer->descriptor);
-      config.diff_ids.push_back(layer->diff_id);
-      oci::Snapshots(cache_dir).adopt(layer->diff_id, root);
+    std::vector<oci::Descriptor> descriptors;
+    for (const auto& layer : layers) {
+      descriptors.push_back(layer.descriptor);
+      config.diff_ids.push_back(layer.diff_id);
     }
     std::string packages;
-    for (const auto& package : wanted.packages) packages += " " + package;
+    for (const auto& package : job.wanted.packages) packages += " " + package;
     config.history.push_back({config.created,
-                              fmt::format("debian {} {}{}", wanted.suite, wanted.variant, packages),
-                              "slipway", false});
-    return store.put_image(config, layers);
+                              fmt::format("debian {} {}", job.wanted.suite, job.wanted.variant), "slipway",
+                              false});
+    if (layers.size() > 1)
+      config.history.push_back({config.created, "debian packages" + packages, "slipway", false});
+    return job.store.put_image(config, descriptors);
   }
 
   static Outcome tagged(oci::Store& store, const oci::Descriptor& image, const json& params,
