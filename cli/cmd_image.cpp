@@ -22,8 +22,9 @@ void add_registry_flags(CLI::App& command, RegistryFlags& flags) {
   command.add_option("--authfile", flags.auth_file, "logins, as in ~/.docker/config.json");
 }
 
-oci::RegistryOptions options_of(const RegistryFlags& flags) {
+oci::RegistryOptions options_of(const RegistryFlags& flags, const Session& session) {
   oci::RegistryOptions out;
+  out.origins = oci::origins_folder(session.dirs.cache);
   out.insecure = flags.insecure;
   for (const auto& mirror : flags.mirrors) {
     const auto equals = mirror.find('=');

@@ -17,7 +17,7 @@ struct RegistryFlags {
   std::string auth_file;             // docker's config.json; empty: the user's own
 };
 void add_registry_flags(CLI::App& command, RegistryFlags& flags);
-oci::RegistryOptions options_of(const RegistryFlags& flags);
+oci::RegistryOptions options_of(const RegistryFlags& flags, const Session& session);
 
 // "linux/arm64"; this machine's when empty. Error(usage) when it is none.
 oci::Platform platform_of(const std::string& text);

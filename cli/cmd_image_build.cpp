@@ -68,6 +68,7 @@ void push_all(const Session& session, const Options& options, const oci::Store& 
   if (options.tags.empty())
     throw Error(ExitCode::usage, "`--push` needs a name").hint("add `-t REGISTRY/NAME:TAG`");
   oci::RegistryOptions registry;
+  registry.origins = oci::origins_folder(session.dirs.cache);
   registry.insecure = options.insecure;
   oci::RegistryClient client(registry, session.stop);
   for (const auto& tag : options.tags) {

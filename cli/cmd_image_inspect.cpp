@@ -26,7 +26,7 @@ Seen look(const Session& session, const Options& options) {
     return {local.name, oci::describe_stored(local.store, local.image, platform)};
   }
   const auto reference = oci::Reference::parse(options.what);
-  oci::RegistryClient client(options_of(options.registry), session.stop);
+  oci::RegistryClient client(options_of(options.registry, session), session.stop);
   return {reference.str(), client.describe(reference, platform)};
 }
 

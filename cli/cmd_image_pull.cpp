@@ -28,7 +28,7 @@ void pull(const Session& session, const Options& options) {
                     : !place->tag.empty()   ? place->tag
                     : reference.tag.empty() ? std::string("latest")
                                             : reference.tag;
-  oci::RegistryClient client(options_of(options.registry), session.stop);
+  oci::RegistryClient client(options_of(options.registry, session), session.stop);
   auto store = place ? oci::Store(place->dir) : oci::open_user_store(session.dirs.cache);
   oci::Descriptor image;
   {

@@ -27,7 +27,7 @@ void push(const Session& session, const Options& options) {
     throw Error(ExitCode::usage, fmt::format("`{}` is `{}`, not what `{}` asks for", local.name,
                                              local.image.digest.str(), target))
         .hint("push to a tag");
-  oci::RegistryClient client(options_of(options.registry), session.stop);
+  oci::RegistryClient client(options_of(options.registry, session), session.stop);
   {
     TransferProgress progress(session, "pushing " + reference.familiar());
     client.push(local.store, local.image, reference,

@@ -66,7 +66,9 @@ Credentials from_auths(const json& config, const std::string& registry) {
 
 // The protocol of docker-credential-helpers: the registry on stdin, JSON on stdout.
 Credentials from_helper(const std::string& helper, const std::string& registry) {
-  if (!is_safe_name(helper)) return {};
+  if (!is_safe_name(helper) || helper.find_first_of(" \t") != std::string::npos)
+    throw Error(ExitCode::usage, fmt::format("`{}` is no name of a credential helper", helper))
+        .hint("`credsStore` and `credHelpers` hold names such as `pass`, for `docker-credential-pass`");
   Command command;
   command.argv = {"docker-credential-" + helper, "get"};
   command.input = registry == "docker.io" ? "https://index.docker.io/v1/" : registry;
@@ -79,12 +81,17 @@ Credentials from_helper(const std::string& helper, const std::string& registry) 
   if (!finished.status.ok()) {
     // "credentials not found in native keychain" is an answer: nobody has logged in.
     if ((out + err).find("not found") != std::string::npos) return {};
+    // What it printed is not repeated: a login may stand in it.
     throw Error(ExitCode::auth, fmt::format("`{}` failed with {}", command.argv[0], finished.status.str()))
-        .detail((out + err).substr(0, 2000));
+        .hint(fmt::format("run `echo {} | {} get` to see why", command.input, command.argv[0]));
   }
   const auto answer = json::parse(out, nullptr, false);
   if (!answer.is_object()) throw Error(ExitCode::auth, fmt::format("`{}` answers no JSON", command.argv[0]));
-  return {answer.value("Username", std::string()), Secret(answer.value("Secret", std::string()))};
+  const auto text = [&](const char* name) {
+    const auto it = answer.find(name);
+    return it != answer.end() && it->is_string() ? it->get<std::string>() : std::string();
+  };
+  return {text("Username"), Secret(text("Secret"))};
 }
 
 Credentials from_config(const json& config, const std::string& registry) {
@@ -134,6 +141,10 @@ Credentials find_credentials(const std::string& registry, const std::string& con
           .hint("it holds `user:password`, or JSON as in ~/.docker/config.json");
     return out;
   }
+  // The whole file in a variable, as GitLab's runners give it.
+  if (const char* whole = std::getenv("DOCKER_AUTH_CONFIG"); whole && *whole)
+    if (auto found = from_config(parse_config(whole, "`$DOCKER_AUTH_CONFIG`"), registry); !found.empty())
+      return found;
   for (const auto& file : config_files()) {
     const auto text = read_file_if_exists(file, 1 << 20);
     if (!text) continue;

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "oci/blob_origins.h"
 #include "oci/registry_http.h"
 
 namespace slipway::oci {
@@ -51,7 +52,7 @@ std::string media_type_of(const Endpoint& endpoint, const HttpResponse& response
 
 struct RegistryClient::Impl {
   Impl(RegistryOptions given, std::stop_token stop_token)
-      : options(std::move(given)), http(options, std::move(stop_token)) {}
+      : options(std::move(given)), http(options, std::move(stop_token)), origins(options.origins) {}
 
   static std::string selector(const Reference& reference) {
     return reference.digest ? reference.digest->str() : reference.tag;
@@ -136,6 +137,7 @@ struct RegistryClient::Impl {
     blobs.insert(blobs.end(), parsed.layers.begin(), parsed.layers.end());
     for (const auto& blob : blobs) {
       fetch_blob(endpoint, blob, into, on_bytes, done, total);
+      origins.note(blob.digest, endpoint.host, endpoint.repository);
       done += static_cast<std::int64_t>(blob.size);
       if (on_bytes) on_bytes(done, total);
     }
@@ -182,11 +184,27 @@ struct RegistryClient::Impl {
     return http.send(endpoint, "blobs/" + blob.digest.str(), request, "pull,push").status != 404;
   }
 
+  // Takes the blob from another repository of the registry. Whatever goes wrong, it can still be sent.
+  bool mount_blob(Endpoint endpoint, const Descriptor& blob) {
+    const auto from = origins.find(blob.digest, endpoint.host, endpoint.repository);
+    if (!from) return false;
+    endpoint.mount_from = *from;
+    HttpRequest request;
+    request.method = "POST";
+    try {
+      const auto path = fmt::format("blobs/uploads/?mount={}&from={}", blob.digest.str(), *from);
+      return http.send(endpoint, path, request, "pull,push").status == 201;
+    } catch (const Error& e) {
+      if (e.code() == ExitCode::interrupted) throw;
+      return false;
+    }
+  }
+
   // Opens an upload and sends the whole blob (distribution-spec "POST then PUT"); from the start again when
   // the connection breaks.
   void send_blob(const Endpoint& endpoint, const Store& from, const Descriptor& blob, const OnBytes& on_bytes,
                  std::int64_t done, std::int64_t total) {
-    if (has_blob(endpoint, blob)) return;
+    if (has_blob(endpoint, blob) || mount_blob(endpoint, blob)) return;
     http.with_retries([&] {
       HttpRequest open;
       open.method = "POST";
@@ -250,6 +268,7 @@ struct RegistryClient::Impl {
       for (const auto& blob : blobs) total += static_cast<std::int64_t>(blob.size);
       for (const auto& blob : blobs) {
         send_blob(endpoint, from, blob, on_bytes, done, total);
+        origins.note(blob.digest, endpoint.host, endpoint.repository);
         done += static_cast<std::int64_t>(blob.size);
         if (on_bytes) on_bytes(done, total);
       }
@@ -259,6 +278,7 @@ struct RegistryClient::Impl {
 
   RegistryOptions options;
   RegistryHttp http;
+  BlobOrigins origins;
 };
 
 RegistryClient::RegistryClient(RegistryOptions options, std::stop_token stop)
@@ -276,10 +296,17 @@ Descriptor RegistryClient::resolve(const Reference& reference) {
     if (response.status == 404) Impl::not_found(reference);
     const auto digest = Digest::parse(response.header("docker-content-digest"));
     const auto size = response.header("content-length");
+    if (digest && reference.digest && *digest != *reference.digest)
+      throw unexpected(endpoint, fmt::format("answers with `{}` when asked for `{}`", digest->str(),
+                                             reference.digest->str()));
     if (!digest || size.empty() || size.size() > 9)
       return impl_->manifest(endpoint, reference, Impl::selector(reference)).descriptor;
     Descriptor out;
     out.media_type = response.header("content-type");
+    if (const auto semicolon = out.media_type.find(';'); semicolon != std::string::npos)
+      out.media_type.resize(semicolon);
+    if (!is_manifest(out.media_type) && !is_index(out.media_type))
+      return impl_->manifest(endpoint, reference, Impl::selector(reference)).descriptor;
     out.digest = *digest;
     out.size = std::stoull(size);
     return out;

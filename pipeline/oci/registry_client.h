@@ -25,8 +25,15 @@ struct RegistryOptions {
   bool insecure = false;  // plain HTTP for a host that is not loopback, TLS not verified
   std::map<std::string, std::string>
       mirrors;              // "docker.io" or "docker.io/library/x" → "127.0.0.1:5000[/prefix]"
-  std::string config_json;  // credentials as docker's config.json; empty: the user's own files
+  std::string config_json;  // credentials as docker's config.json, or "user:password"; empty: the user's own
+                            // files
+  fs::path origins;  // folder that remembers which repository has a blob (oci/blob_origins.h); may be empty
 };
+
+// Below a user's cache folder.
+inline fs::path origins_folder(const fs::path& cache_dir) {
+  return cache_dir / "origins";
+}
 
 // docker's config.json: $DOCKER_CONFIG, ~/.docker, $REGISTRY_AUTH_FILE, containers/auth.json;
 // credHelpers[host], then credsStore, then auths.

@@ -12,7 +12,8 @@ namespace slipway::oci {
 namespace {
 
 constexpr int kMaxRedirects = 5;
-constexpr Millis kLongestPause{30'000};
+constexpr std::uint64_t kMaxTokenBody = 128u << 10;
+constexpr Millis kLongestPause{300'000};  // a registry that asks for more is not waited for
 
 std::string encode_base64(std::string_view text) {
   static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -85,6 +86,13 @@ std::string error_text(const HttpResponse& response) {
   return {};
 }
 
+// 169.254.0.0/16 and fe80::/10, written as an address.
+bool is_link_local(std::string_view host) {
+  if (host.starts_with("169.254.")) return true;
+  return host.find(':') != std::string_view::npos && host.size() > 3 && host.starts_with("fe") &&
+         std::string_view("89ab").find(host[2]) != std::string_view::npos;
+}
+
 std::string certificate_folder_file(const std::string& host, const char* name) {
   std::vector<fs::path> folders;
   if (const char* home = std::getenv("HOME"); home && *home)
@@ -102,7 +110,7 @@ std::string certificate_folder_file(const std::string& host, const char* name) {
 
 Endpoint endpoint_of(const Reference& reference, const RegistryOptions& options) {
   const auto name = reference.name();
-  Endpoint out{reference.registry, reference.repository, reference.registry};
+  Endpoint out{reference.registry, reference.repository, reference.registry, {}};
   std::size_t longest = 0;
   for (const auto& [prefix, to] : options.mirrors) {
     const bool fits = name == prefix || name.starts_with(prefix + "/");
@@ -121,7 +129,7 @@ Endpoint endpoint_of(const Reference& reference, const RegistryOptions& options)
 
 void RegistryHttp::pause(int number) {
   auto span = Millis(200 << (number - 1));
-  if (asked_pause_ > span) span = std::min(asked_pause_, kLongestPause);
+  span = std::max(span, asked_pause_);  // never sooner than asked
   asked_pause_ = Millis(0);
   std::mutex mutex;
   std::condition_variable_any never;
@@ -181,18 +189,28 @@ std::string RegistryHttp::token(const Endpoint& endpoint, const std::map<std::st
   };
   const auto& login = credentials(endpoint.registry);
   const auto scope = fmt::format("repository:{}:{}", endpoint.repository, actions);
+  const auto second =
+      endpoint.mount_from.empty() ? std::string() : fmt::format("repository:{}:pull", endpoint.mount_from);
   HttpRequest request;
+  request.max_body = kMaxTokenBody;
   request.url = get("realm");
+  const auto realm = Url::parse(request.url), home = Url::parse(base_url(endpoint));
+  if (!realm || !home)
+    throw Error(ExitCode::unavailable, fmt::format("`{}` sends to a login server that is no URL: `{}`",
+                                                   endpoint.registry, request.url.substr(0, 200)));
+  check_way(*home, *realm);
   if (login.username == "<token>") {
     request.method = "POST";
     request.headers["Content-Type"] = "application/x-www-form-urlencoded";
     request.body =
         fmt::format("grant_type=refresh_token&client_id=slipway&service={}&scope={}&refresh_token={}",
-                    url_encoded(get("service")), url_encoded(scope), url_encoded(login.password.reveal()));
+                    url_encoded(get("service")), url_encoded(second.empty() ? scope : scope + " " + second),
+                    url_encoded(login.password.reveal()));
   } else {
     request.url +=
         fmt::format("{}service={}&scope={}", request.url.find('?') == std::string::npos ? "?" : "&",
                     url_encoded(get("service")), url_encoded(scope));
+    if (!second.empty()) request.url += "&scope=" + url_encoded(second);
     if (!login.empty())
       request.headers["Authorization"] =
           "Basic " + encode_base64(login.username + ":" + login.password.reveal());
@@ -200,12 +218,16 @@ std::string RegistryHttp::token(const Endpoint& endpoint, const std::map<std::st
   secure(request);
   const auto response = http_.send(request, stop_);
   if (response.status == 401 || response.status == 403) refused(endpoint, response, actions);
+  note_pause(response);
   const auto answer = json::parse(response.body, nullptr, false);
   if (response.status != 200 || !answer.is_object())
     throw Error(ExitCode::unavailable,
                 fmt::format("the login server of `{}` answers {}", endpoint.registry, response.status))
         .retryable(response.status >= 500 || response.status == 429);
-  auto text = answer.value("token", answer.value("access_token", std::string()));
+  std::string text;
+  for (const char* name : {"access_token", "token"})
+    if (const auto it = answer.find(name); it != answer.end() && it->is_string())
+      text = it->get<std::string>();
   if (text.empty())
     throw Error(ExitCode::unavailable,
                 fmt::format("the login server of `{}` gives no token", endpoint.registry));
@@ -250,15 +272,40 @@ HttpResponse RegistryHttp::follow(HttpRequest request) {
     const auto from = Url::parse(request.url), to = Url::parse(next);
     if (!to)
       throw Error(ExitCode::unavailable, fmt::format("`{}` is no place to go on to", next.substr(0, 200)));
+    check_way(*from, *to);
     // A login is for the server that asked for it, not for the storage it points to.
     if (from->origin() != to->origin()) request.headers.erase("Authorization");
     request.url = next;
   }
 }
 
+// Where a registry may send us: not from TLS to plain HTTP, and not from outside into this machine or to the
+// link-local addresses where clouds keep their secrets (CVE-2020-15157 and its kin).
+void RegistryHttp::check_way(const Url& from, const Url& to) const {
+  const bool downgrade = from.scheme == "https" && to.scheme == "http";
+  const bool inwards = !is_loopback_host(from.host) && (is_loopback_host(to.host) || is_link_local(to.host));
+  if (!downgrade && !inwards && !(is_link_local(to.host) && from.host != to.host)) return;
+  throw Error(ExitCode::unavailable,
+              fmt::format("`{}` leads to `{}`, which is not followed", from.origin(), to.origin()))
+      .hint(downgrade ? "it would give up TLS on the way" : "a registry has no business there");
+}
+
+// 429 and 503 may say how long to stay away: in seconds or as a date (RFC 9110 10.2.3).
+void RegistryHttp::note_pause(const HttpResponse& response) {
+  const auto after = response.header("retry-after");
+  if (after.empty() || (response.status != 429 && response.status != 503)) return;
+  std::int64_t seconds = 0;
+  if (after.size() < 10 && after.find_first_not_of("0123456789") == std::string::npos)
+    seconds = std::stoll(after);
+  else if (const auto when = parse_http_date(after))
+    seconds = std::max<std::int64_t>(0, *when - now_micros() / 1'000'000);
+  asked_pause_ = Millis(1000 * seconds);
+}
+
 HttpResponse RegistryHttp::send_once(const Endpoint& endpoint, const std::string& url,
                                      const HttpRequest& request, const std::string& actions) {
-  const auto login_key = endpoint.host + " " + endpoint.repository + " " + actions;
+  const auto login_key =
+      endpoint.host + " " + endpoint.repository + " " + actions + " " + endpoint.mount_from;
   HttpRequest with_login = request;
   with_login.url = url;
   const auto origin = Url::parse(url), home = Url::parse(base_url(endpoint));
@@ -277,14 +324,13 @@ HttpResponse RegistryHttp::send_once(const Endpoint& endpoint, const std::string
   if (response.status == 401 || response.status == 403) refused(endpoint, response, actions);
   if ((response.status >= 200 && response.status < 300) || response.status == 404) return response;
   const auto why = error_text(response);
-  if (response.status == 429) {
-    const auto after = response.header("retry-after");
-    if (!after.empty() && after.size() < 6 && after.find_first_not_of("0123456789") == std::string::npos)
-      asked_pause_ = Millis(1000 * std::stoll(after));
-  }
-  throw Error(ExitCode::unavailable, fmt::format("registry `{}` answers {}{}", endpoint.registry,
-                                                 response.status, why.empty() ? "" : ": " + why))
-      .retryable(response.status == 429 || response.status >= 500);
+  note_pause(response);
+  const bool passing = response.status == 408 || response.status == 429 || response.status >= 500;
+  Error error(ExitCode::unavailable, fmt::format("registry `{}` answers {}{}", endpoint.registry,
+                                                 response.status, why.empty() ? "" : ": " + why));
+  if (asked_pause_ > kLongestPause)
+    throw error.hint(fmt::format("it asks to come back in {}", format_duration(asked_pause_)));
+  throw error.retryable(passing);
 }
 
 HttpResponse RegistryHttp::send(const Endpoint& endpoint, const std::string& path, HttpRequest request,

@@ -15,6 +15,7 @@ struct Endpoint {
   std::string host;        // "registry-1.docker.io", "127.0.0.1:5000"
   std::string repository;  // with the prefix of a mirror
   std::string registry;    // the user's name for it: for logins and messages
+  std::string mount_from;  // another repository here that is to be read as well
 };
 
 // Where a reference really lies: the longest mirror wins.
@@ -55,6 +56,8 @@ class RegistryHttp {
   HttpResponse send_once(const Endpoint& endpoint, const std::string& url, const HttpRequest& request,
                          const std::string& actions);
   HttpResponse follow(HttpRequest request);
+  void check_way(const Url& from, const Url& to) const;
+  void note_pause(const HttpResponse& response);
   void secure(HttpRequest& request) const;
   std::string authorization(const Endpoint& endpoint, const std::string& challenge,
                             const std::string& actions);

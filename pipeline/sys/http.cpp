@@ -337,6 +337,12 @@ std::string resolve_url(const std::string& base, const std::string& reference) {
   return text;
 }
 
+std::optional<std::int64_t> parse_http_date(const std::string& text) {
+  const auto when = ::curl_getdate(text.c_str(), nullptr);
+  if (when < 0) return std::nullopt;
+  return when;
+}
+
 bool is_loopback_host(std::string_view host) {
   if (host == "localhost" || host == "::1") return true;
   if (!host.starts_with("127.")) return false;

@@ -67,6 +67,8 @@ struct Url {
 };
 // RFC 3986 reference resolution of a Location header against the URL it came from.
 std::string resolve_url(const std::string& base, const std::string& reference);
+// Seconds since the epoch of an HTTP date (RFC 9110 5.6.7); nullopt when it is none.
+std::optional<std::int64_t> parse_http_date(const std::string& text);
 bool is_loopback_host(std::string_view host);  // literal 127.0.0.0/8, ::1 or "localhost"
 
 }  // namespace slipway

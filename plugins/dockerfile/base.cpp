@@ -26,6 +26,7 @@ BaseImages::BaseImages(oci::Store& store, fs::path cache_dir, BaseOptions option
 oci::RegistryClient BaseImages::client() const {
   oci::RegistryOptions options;
   options.insecure = options_.insecure;
+  options.origins = oci::origins_folder(cache_dir_);
   for (const auto& [key, value] : options_.mirrors.items())
     if (value.is_string()) options.mirrors[key] = value.get<std::string>();
   return oci::RegistryClient(options, options_.stop);

@@ -150,7 +150,7 @@ TEST_CASE("of an image for several platforms the one asked for is taken", "[imag
 TEST_CASE("logins come from a file as docker writes it; without them the exit code says so", "[image]") {
   if (!parts()) return;
   User user;
-  RegistryServer server({"ada", "secret", false});
+  RegistryServer server({"ada", "secret", false, {}, {}});
   Store layout(user.dir() / "in");
   layout.tag("v1", image_in(layout, "hello"));
   const auto reference = server.host() + "/app:1";

@@ -81,9 +81,9 @@ TEST_CASE("an image is pushed to a real registry, read by skopeo and umoci, and 
   CHECK(pulled == image);
   CHECK(place.other.has(place.other.manifest(pulled).layers[0]));
   // By digest too, and through a mirror under another name.
-  RegistryClient mirrored({false, {{"docker.io", server.host() + "/shop"}}, {}});
+  RegistryClient mirrored({false, {{"docker.io", server.host() + "/shop"}}, {}, {}});
   CHECK_THROWS_WITH(mirrored.resolve(Reference::parse("library/app:1")), "there is no image `app:1`");
-  RegistryClient named({false, {{"docker.io/library/app", server.host() + "/shop/app"}}, {}});
+  RegistryClient named({false, {{"docker.io/library/app", server.host() + "/shop/app"}}, {}, {}});
   CHECK(named.resolve(Reference::parse("app:1")).digest == image.digest);
 }
 
@@ -105,29 +105,29 @@ TEST_CASE("what skopeo pushed is pulled", "[registry]") {
 TEST_CASE("a registry with logins", "[registry]") {
   if (!parts()) return;
   Place place;
-  RegistryServer server({"ada", "pa:ss", false});
+  RegistryServer server({"ada", "pa:ss", false, {}, {}});
   const auto image = small_image(place.store);
   const auto reference = Reference::parse(server.host() + "/app:1");
-  CHECK(RegistryClient({false, {}, "ada:pa:ss"}).push(place.store, image, reference).digest == image.digest);
+  CHECK(RegistryClient({false, {}, "ada:pa:ss", {}}).push(place.store, image, reference).digest ==
+        image.digest);
   const json config = {{"auths", {{server.host(), {{"auth", "YWRhOnBhOnNz"}}}}}};
-  CHECK(RegistryClient({false, {}, config.dump()}).resolve(reference).digest == image.digest);
+  CHECK(RegistryClient({false, {}, config.dump(), {}}).resolve(reference).digest == image.digest);
   CHECK(complaint(
             [&] {
-              RegistryClient({false, {}, R"({"auths":{}})"}).resolve(reference);
+              RegistryClient({false, {}, R"({"auths":{}})", {}}).resolve(reference);
             },
             ExitCode::auth) == fmt::format("`{}` does not let you pull from `app`", server.host()));
   CHECK(complaint(
             [&] {
-              RegistryClient({false, {}, "ada:wrong"}).push(place.store, image, reference);
+              RegistryClient({false, {}, "ada:wrong", {}}).push(place.store, image, reference);
             },
-            ExitCode::auth) ==
-        fmt::format("`{}` does not let `ada` push to `app`", server.host()));
+            ExitCode::auth) == fmt::format("`{}` does not let `ada` push to `app`", server.host()));
 }
 
 TEST_CASE("TLS is verified", "[registry]") {
   if (!parts()) return;
   Place place;
-  RegistryServer server({"", "", true});
+  RegistryServer server({"", "", true, {}, {}});
   const auto image = small_image(place.store);
   const auto reference = Reference::parse(server.host() + "/app:1");
   CHECK(complaint([&] { RegistryClient({}).push(place.store, image, reference); }, ExitCode::unavailable)
@@ -135,7 +135,7 @@ TEST_CASE("TLS is verified", "[registry]") {
   ::setenv("SSL_CERT_FILE", server.ca_file().c_str(), 1);
   CHECK(RegistryClient({}).push(place.store, image, reference).digest == image.digest);
   ::unsetenv("SSL_CERT_FILE");
-  CHECK(RegistryClient({true, {}, {}}).resolve(reference).digest == image.digest);
+  CHECK(RegistryClient({true, {}, {}, {}}).resolve(reference).digest == image.digest);
 }
 
 TEST_CASE("a registry that fails is told from an image that is not there, and nothing wrong is kept",

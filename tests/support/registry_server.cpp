@@ -39,6 +39,10 @@ RegistryServer::RegistryServer(const Options& options) : impl_(std::make_unique<
                       output_of({"htpasswd", "-Bbn", "-C", "4", options.user, options.password}));
     config += fmt::format("auth:\n  htpasswd: {{realm: test, path: {}/htpasswd}}\n", dir.string());
   }
+  if (!options.token_realm.empty())
+    config += fmt::format(
+        "auth:\n  token: {{realm: \"{}\", service: registry, issuer: slipway, rootcertbundle: {}}}\n",
+        options.token_realm, options.token_certificate.string());
   write_file_atomic(dir / "config.yml", config);
   Command command;
   command.argv = {"docker-registry", "serve", (dir / "config.yml").string()};

@@ -12,6 +12,8 @@ class RegistryServer {
   struct Options {
     std::string user, password;  // basic auth when not empty
     bool tls = false;            // with a certificate of its own: see ca_file()
+    std::string token_realm;  // tokens from this login server (issuer "slipway", service "registry"), which
+    fs::path token_certificate;  // signs them with the key of this certificate
   };
   RegistryServer() : RegistryServer(Options{}) {}
   explicit RegistryServer(const Options& options);  // returns when it answers; throws when it does not
