@@ -168,6 +168,8 @@ void fingerprint_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_
   Message::Fingerprinted answer;
   try {
     StepContext context(job.step, shared, stop);
+    for (const auto& name : job.secrets)
+      job.invocation.secrets.emplace(name, shared->secrets.get(name, stop));
     answer.value = job.plugin->fingerprint(job.invocation, context);
   } catch (...) {
     answer.error = as_error(std::current_exception());

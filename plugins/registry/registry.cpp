@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "oci/registry_client.h"
+#include "sys/files.h"
 
 namespace slipway {
 
@@ -68,6 +69,7 @@ oci::RegistryOptions options_of(const Invocation& invocation) {
   const auto& params = invocation.params;
   oci::RegistryOptions out;
   out.insecure = params.value("insecure", false);
+  out.origins = oci::origins_folder(invocation.cache_dir);
   if (const auto mirrors = params.find("mirrors"); mirrors != params.end())
     for (const auto& [prefix, to] : mirrors->items())
       if (to.is_string()) out.mirrors[prefix] = to.get<std::string>();
@@ -85,10 +87,10 @@ class Registry : public Plugin {
  public:
   const PluginInfo& info() const override { return info_; }
 
-  // A pushed image can be gone, a tag can have been moved by others: asked each time, cheaply.
+  // An image can be gone from its registry, a tag can have been moved by others: asked each time, cheaply.
   json fingerprint(const Invocation& invocation, Context& context) override {
-    if (invocation.action == "pull") return fingerprint_of_pull(invocation, context);
-    return nullptr;
+    return invocation.action == "pull" ? fingerprint_of_pull(invocation, context)
+                                       : fingerprint_of_push(invocation, context);
   }
 
   Outcome run(const Invocation& invocation, Context& context) override {
@@ -136,14 +138,54 @@ class Registry : public Plugin {
                              {"ref", reference.name() + "@" + image.digest.str()}});
   }
 
+  // Null as long as all that was pushed is there. What is gone, or points elsewhere, gives a key that no
+  // earlier outcome has: it names the push that is lost, so that the next push, noted under a new name, is
+  // believed again.
+  static json fingerprint_of_push(const Invocation& invocation, Context& context) {
+    const auto image = oci::descriptor_from_json(invocation.params.at("image"));
+    const auto repository = invocation.params.at("repository").get<std::string>();
+    const auto tags = tags_of(invocation.params, image);
+    const auto note = read_file_if_exists(note_of(invocation, image), 4096);
+    if (!note) return nullptr;  // never pushed from here: there is no outcome to doubt
+    oci::RegistryClient client(options_of(invocation), context.stop());
+    try {
+      for (const auto& tag : tags)
+        if (client.resolve(oci::Reference::parse(repository + ":" + tag)).digest != image.digest)
+          return {{"moved", tag}, {"since", *note}};
+    } catch (const Error& e) {
+      if (e.code() == ExitCode::interrupted) throw;
+      // Without the secret (a plan is made without any) the registry's no says nothing.
+      const auto wanted = invocation.params.value("credentials", std::string());
+      if (e.code() == ExitCode::auth && !wanted.empty() && !invocation.secrets.contains(wanted))
+        return nullptr;
+      return {{"missing", e.message()}, {"since", *note}};  // the push itself says what is wrong
+    }
+    return nullptr;
+  }
+
+  static std::vector<std::string> tags_of(const json& params, const oci::Descriptor& image) {
+    std::vector<std::string> out = {tag_of(image.digest)};  // so that no registry collects it as untagged
+    if (params.contains("tags"))
+      for (const auto& tag : params["tags"]) out.push_back(tag.get<std::string>());
+    return out;
+  }
+
+  // Where a push leaves a note that it was made.
+  static fs::path note_of(const Invocation& invocation, const oci::Descriptor& image) {
+    const auto& params = invocation.params;
+    Hasher hasher;
+    hasher.field(params.at("repository").get<std::string>()).field(image.digest.str());
+    for (const auto& tag : tags_of(params, image)) hasher.field(tag);
+    return invocation.cache_dir / "pushed" / hasher.finish().hex();
+  }
+
   static Outcome push(const Invocation& invocation, Context& context) {
     const auto& params = invocation.params;
     const auto image = oci::descriptor_from_json(params.at("image"));
     const auto repository = params.at("repository").get<std::string>();
     const auto store = oci::open_user_store(invocation.cache_dir);
-    std::vector<std::string> tags = {tag_of(image.digest)};  // so that no registry collects it as untagged
-    if (params.contains("tags"))
-      for (const auto& tag : params["tags"]) tags.push_back(tag.get<std::string>());
+    const auto tags = tags_of(params, image);
+    for (const auto& tag : tags) oci::Reference::parse(repository + ":" + tag);  // refused before any work
     oci::RegistryClient client(options_of(invocation), context.stop());
     std::string by_digest;
     for (const auto& tag : tags) {
@@ -151,6 +193,8 @@ class Registry : public Plugin {
       client.push(store, image, reference, progress_of(context, "pushing " + reference.familiar()));
       by_digest = reference.name() + "@" + image.digest.str();
     }
+    make_dirs(invocation.cache_dir / "pushed");
+    write_file_atomic(note_of(invocation, image), format_utc(now_micros()) + " " + invocation.run_id);
     return Outcome::success({{"ref", by_digest}, {"digest", image.digest.str()}, {"tags", tags}});
   }
 
