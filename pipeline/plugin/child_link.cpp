@@ -307,7 +307,6 @@ void ChildLink::finish() {
     child_.kill_group(SIGKILL);
     child_.wait_for(kLeave);
   }
-  child_.kill_group(SIGKILL);  // what it started must not outlive it
   std::map<std::int64_t, std::shared_ptr<Call>> left;
   Call::Answer answer;
   answer.died = true;

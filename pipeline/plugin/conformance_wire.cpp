@@ -1,10 +1,9 @@
 // The checks line by line.
 #include <poll.h>
 
-#include <csignal>
-
 #include "plugin/conformance.h"
 #include "plugin/wire.h"
+#include "sys/pipe.h"
 
 namespace slipway {
 
@@ -17,19 +16,8 @@ class Peer {
  public:
   Peer(const Command& program, Millis limit) : child_(program), limit_(limit) {}
 
-  void say(const std::string& text) {
-    // Small enough for the pipe, whether it reads or not; a gone reader is seen when its answer is read.
-    sigset_t pipe, old;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe, &old);
-    const bool gone = ::write(child_.in(), text.data(), text.size()) < 0 && errno == EPIPE;
-    if (gone) {
-      const timespec now{};
-      ::sigtimedwait(&pipe, nullptr, &now);
-    }
-    pthread_sigmask(SIG_SETMASK, &old, nullptr);
-  }
+  // Small enough for the pipe, whether it reads or not; a gone reader is seen when its answer is read.
+  void say(const std::string& text) { write_to_pipe(child_.in(), text); }
 
   // The answer to a request; what else it says is passed over when it is a message.
   json ask(const std::string& method, json params) {

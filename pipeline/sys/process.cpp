@@ -17,6 +17,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "sys/pipe.h"
 
 extern char** environ;
 
@@ -143,16 +144,26 @@ ExitStatus decode(int status) {
   return {WEXITSTATUS(status), 0};
 }
 
-// Of a child that has ended; nullopt: it has not.
+// Of a child that has ended; nullopt: it has not. What it left running in its group is killed while its
+// number is still taken: once it is reaped, that may be the number of somebody else's group.
 std::optional<ExitStatus> reap_if_ended(pid_t pid) {
   const std::lock_guard lock(living().mutex);
-  int status = 0;
-  pid_t ended = 0;
-  while ((ended = ::waitpid(pid, &status, WNOHANG)) < 0)
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) < 0)
     if (errno != EINTR) throw_errno("wait for a child", errno);
-  if (ended == 0) return std::nullopt;
+  if (info.si_pid == 0) return std::nullopt;
+  ::kill(-pid, SIGKILL);
   living().pids.erase(pid);
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0)
+    if (errno != EINTR) throw_errno("wait for a child", errno);
   return decode(status);
+}
+
+// Nothing once the child is reaped.
+void kill_living(pid_t pid, int signal) {
+  const std::lock_guard lock(living().mutex);
+  if (living().pids.contains(pid)) ::kill(-pid, signal);
 }
 
 ExitStatus reap(pid_t pid) {
@@ -195,7 +206,7 @@ class Watch {
     try {
       loop();
     } catch (...) {
-      ::kill(-pid_, SIGKILL);
+      kill_living(pid_, SIGKILL);
       if (!status_) reap(pid_);
       throw;
     }
@@ -224,7 +235,8 @@ class Watch {
                       {in_.get(), POLLOUT, 0},
                       {wake.get(), POLLIN, 0}};
       if (status_) fds[0].fd = -1;
-      if (finished_.cancelled) fds[4].fd = -1;
+      // Once it has ended a stop comes too late.
+      if (finished_.cancelled || status_) fds[4].fd = -1;
       const int ready = ::poll(fds, 5, poll_timeout());
       if (ready < 0 && errno != EINTR) throw_errno("wait for a child", errno);
       if (fds[1].revents) read_from(out_, Stream::out);
@@ -236,8 +248,6 @@ class Watch {
       }
       if (fds[0].revents) {
         status_ = reap(pid_);
-        // What the child left running in its group must not outlive the step.
-        ::kill(-pid_, SIGKILL);
         deadline_ = Clock::now() + kDrain;
         in_.reset();
       }
@@ -256,7 +266,7 @@ class Watch {
       out_.reset();
       err_.reset();
     } else if (terminated_) {
-      ::kill(-pid_, SIGKILL);
+      kill_living(pid_, SIGKILL);
       deadline_.reset();
     } else {
       finished_.timed_out = true;
@@ -267,7 +277,7 @@ class Watch {
   void terminate() {
     if (terminated_) return;
     terminated_ = true;
-    ::kill(-pid_, SIGTERM);
+    kill_living(pid_, SIGTERM);
     deadline_ = Clock::now() + options_.grace;
   }
 
@@ -282,7 +292,7 @@ class Watch {
   }
 
   void feed() {
-    const auto n = ::write(in_.get(), command_.input.data() + fed_, command_.input.size() - fed_);
+    const auto n = write_to_pipe(in_.get(), std::string_view(command_.input).substr(fed_));
     if (n > 0) fed_ += static_cast<std::size_t>(n);
     // EPIPE: the child does not want more; its exit code tells whether that matters.
     if (fed_ == command_.input.size() || (n < 0 && errno != EAGAIN && errno != EINTR)) in_.reset();
@@ -353,9 +363,8 @@ Child::Child(Child&& other) noexcept
       status_(other.status_) {}
 
 Child::~Child() {
-  if (pid_ < 0) return;
-  ::kill(-pid_, SIGKILL);
-  if (status_) return;
+  if (pid_ < 0 || status_) return;
+  kill_living(pid_, SIGKILL);
   try {
     reap(pid_);
   } catch (const Error&) {
@@ -381,7 +390,7 @@ std::optional<ExitStatus> Child::wait_for(Millis at_most) {
 }
 
 void Child::kill_group(int signal) const {
-  if (pid_ > 0) ::kill(-pid_, signal);
+  if (pid_ > 0) kill_living(pid_, signal);
 }
 
 void kill_all_children() {

@@ -67,9 +67,9 @@ class Child {
   int out() const { return out_.get(); }
   int err() const { return err_.get(); }
   void close_in() { in_.reset(); }
-  std::optional<ExitStatus> poll();  // reaps when it has ended
+  std::optional<ExitStatus> poll();  // reaps when it has ended, and kills what it left in its group
   std::optional<ExitStatus> wait_for(Millis at_most);
-  void kill_group(int signal) const;
+  void kill_group(int signal) const;  // nothing once it is reaped
 
  private:
   pid_t pid_ = -1;
