@@ -10,15 +10,14 @@ namespace {
 
 constexpr const char* lock_name = ".lock";
 
-// The folders of dead owners. What cannot be removed now (a process of it is still dying) stays for the next.
+// The folders of dead owners. What cannot be removed now (a process of it is still dying) stays for the next;
+// one that its owner removes at this moment may be gone between any two of our looks.
 void sweep(const fs::path& parent) {
   std::error_code ec;
   for (const auto& entry : fs::directory_iterator(parent, ec)) {
     if (!entry.is_directory(ec)) continue;
-    const auto lock = FileLock::try_lock(entry.path() / lock_name);
-    if (!lock) continue;
     try {
-      remove_tree(entry.path());
+      if (const auto lock = FileLock::try_lock(entry.path() / lock_name)) remove_tree(entry.path());
     } catch (const Error&) {
     }
   }
