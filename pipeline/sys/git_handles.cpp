@@ -2,8 +2,9 @@
 
 #include <git2.h>
 
-#include <cstdlib>
 #include <mutex>
+
+#include "sys/git_certificates.h"
 
 namespace slipway::git {
 
@@ -41,6 +42,7 @@ void Free::operator()(git_odb* p) const {
 void start_libgit2() {
   static std::once_flag once;
   std::call_once(once, [] {
+    const PutOffCertificates until_needed;
     if (git_libgit2_init() < 0)
       throw Error(ExitCode::internal, fmt::format("cannot start libgit2: {}", last_message()));
     // Whose files a repository has does not matter here: libgit2 runs no hooks, filters or monitors that its
@@ -48,11 +50,6 @@ void start_libgit2() {
     git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
     git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
     git_libgit2_opts(GIT_OPT_SET_USER_AGENT, "slipway/" SLIPWAY_VERSION);
-    const char* file = std::getenv("GIT_SSL_CAINFO");
-    if (!file) file = std::getenv("SSL_CERT_FILE");
-    const char* folder = std::getenv("GIT_SSL_CAPATH");
-    if (!folder) folder = std::getenv("SSL_CERT_DIR");
-    if (file || folder) git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, file, folder);
   });
 }
 

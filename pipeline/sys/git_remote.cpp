@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "sys/git_certificates.h"
 #include "sys/git_credentials.h"
 #include "sys/git_known_hosts.h"
 #include "sys/git_watchdog.h"
@@ -162,6 +163,8 @@ Remote::~Remote() {
 
 std::vector<RemoteRef> Remote::refs() {
   auto& self = *impl_;
+  // http, too: it may be redirected.
+  if (self.url.scheme == "https" || self.url.scheme == "http") load_certificates();
   const auto callbacks = self.callbacks();
   git_proxy_options proxy;
   check(git_proxy_options_init(&proxy, GIT_PROXY_OPTIONS_VERSION), "prepare a fetch");

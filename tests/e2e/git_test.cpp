@@ -206,3 +206,23 @@ TEST_CASE("kill -9 in the middle of a fetch: the next run fetches as if nothing 
       for (const auto& entry : fs::directory_iterator(mirror.path() / "objects/pack"))
         CHECK_THAT(entry.path().filename().string(), Catch::StartsWith("pack-"));
 }
+
+TEST_CASE("HTTPS works with the authority that SSL_CERT_FILE names, and with no other", "[git][run]") {
+  if (!have("git") || !have("nginx") || !have("fcgiwrap") || !have("openssl")) return;
+  User user;
+  GitRepo repo(user.dir() / "served/code");
+  repo.write("a", "1");
+  const auto commit = repo.commit();
+  auto server = GitServer::http(user.dir() / "served", true);
+  user.write("slipway.yaml", spec("{git: \"" + server.url("code") + "\"}"));
+  for (const auto* name : {"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"})
+    user.env[name] = "";
+  const auto stranger = user.slipway({"run"});
+  CHECK(stranger.code == 3);
+  CHECK_THAT(stranger.err, Catch::Contains("the TLS certificate of `127.0.0.1` is not trusted"));
+  user.env["SSL_CERT_FILE"] = server.certificate();
+  const auto ran = user.slipway({"run"});
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+  CHECK_THAT(ran.err, Catch::Contains("commit=" + commit));
+}

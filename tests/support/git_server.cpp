@@ -76,13 +76,14 @@ GitServer GitServer::http(const fs::path& repositories, bool tls) {
   const auto socket = dir / "fcgi";
   write_file_atomic(dir / "users", "alice:{PLAIN}wonderland\n");
   if (tls)
-    run_capture({{"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                  "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-                  "-keyout", dir / "key.pem", "-out", server.certificate()},
-                 {},
-                 {},
-                 false,
-                 ""});
+    run_capture(
+        {{"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+          "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,DNS:127.0.0.1",
+          "-keyout", dir / "key.pem", "-out", server.certificate()},
+         {},
+         {},
+         false,
+         ""});
   const auto location = [&](const std::string& prefix, const std::string& more) {
     return fmt::format(R"(
       location ~ ^{}(/.*)$ {{
