@@ -103,8 +103,12 @@ TEST_CASE("a failed outcome and an error come over the wire whole", "[plugin]") 
 TEST_CASE("a program that does not shake hands is told off in time", "[plugin]") {
   auto limits = quick();
   limits.handshake = Millis(200);
+  CHECK(error_of([&] { ExternalPlugin(bash("sleep 100"), "./mute", "", limits); }) ==
+        "plugin `./mute` did not answer `initialize` within 0.2s\n"
+        "  hint: a plugin reads requests from stdin and answers on stdout; see plugins/PROTOCOL.md");
+  limits.handshake = Millis(3000);  // enough for a busy machine to start the shell
   CHECK(error_of([&] { ExternalPlugin(bash("echo starting >&2; sleep 100"), "./mute", "", limits); }) ==
-        "plugin `./mute` did not answer `initialize` within 0.2s\n  | starting\n"
+        "plugin `./mute` did not answer `initialize` within 3.0s\n  | starting\n"
         "  hint: a plugin reads requests from stdin and answers on stdout; see plugins/PROTOCOL.md");
 }
 
