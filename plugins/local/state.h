@@ -1,0 +1,63 @@
+// What serves now, and the releases before: the files that a rollout changes, each whole or not at all.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugins/local/place.h"
+#include "plugins/local/service_plan.h"
+
+namespace slipway::local {
+
+struct Replica {
+  std::string id;       // "users-3fa2c1"
+  std::string address;  // on the project's bridge
+  bool operator==(const Replica&) const = default;
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Replica, id, address)
+};
+
+struct Serving {
+  std::string release;  // whose record holds the plan; the plan with its secrets is only there
+  std::string definition;
+  std::vector<Replica> replicas;  // that get requests
+  // Of the plan, for the balancer.
+  std::vector<int> ports;
+  int publish = 0;
+  bool http = false;
+  json healthcheck;
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Serving, release, definition, replicas, ports, publish, http, healthcheck)
+};
+
+struct State {
+  std::string release;  // the last that became healthy as a whole; "": none yet
+  std::string rollout;  // the one that is being rolled out, or was when slipway was killed
+  int last = 0;         // number of the newest release
+  std::map<std::string, Serving> services;
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(State, release, rollout, last, services)
+
+  static State load(const Place& place);  // empty when there is none
+  void save(const Place& place) const;    // 0600
+};
+
+// One release: kept until `retained` newer ones are there. 0600, for its environment may hold secrets.
+struct Release {
+  std::string id;        // "r7"
+  std::string state;     // "rolling" "good" "failed"
+  std::string previous;  // the good one before; "": none
+  std::string rollback_of;
+  std::int64_t created = 0;           // microseconds since the epoch
+  std::vector<ServicePlan> services;  // in order
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Release, id, state, previous, rollback_of, created, services)
+
+  static std::optional<Release> load(const Place& place, const std::string& id);
+  void save(const Place& place) const;
+  const ServicePlan* find(const std::string& service) const;
+};
+
+// All that are kept, the oldest first.
+std::vector<std::string> release_ids(const Place& place);
+// Removes the oldest beyond `keep`, never one that `state` needs.
+void prune_releases(const Place& place, const State& state, std::size_t keep);
+
+}  // namespace slipway::local
