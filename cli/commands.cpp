@@ -17,6 +17,10 @@ void add_parts(CLI::App& app, Session& session);
 void add_resume(CLI::App& app, Session& session);
 void add_why(CLI::App& app, Session& session);
 void add_runs(CLI::App& app, Session& session);
+void add_status(CLI::App& app, Session& session);
+void add_logs(CLI::App& app, Session& session);
+void add_rollback(CLI::App& app, Session& session);
+void add_down(CLI::App& app, Session& session);
 
 const std::vector<AddCommand>& commands() {
   // clang-format off
@@ -29,6 +33,10 @@ const std::vector<AddCommand>& commands() {
       add_resume,
       add_why,
       add_runs,
+      add_status,
+      add_logs,
+      add_rollback,
+      add_down,
       add_cache,
       add_image,
       add_plugin,
