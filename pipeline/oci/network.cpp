@@ -198,16 +198,63 @@ void Network::bring_up() {
   add_rules(bridge_, subnet_);
 }
 
-std::vector<fs::path> Network::all() {
-  std::vector<fs::path> out;
+namespace {
+
+// Bridge → state folder, of those that tell it whole: an alias is cut at 255 bytes.
+std::map<std::string, fs::path> bridges() {
+  std::map<std::string, fs::path> out;
   std::error_code ec;
   for (const auto& entry : fs::directory_iterator("/sys/class/net", ec)) {
-    if (!entry.path().filename().string().starts_with(kPrefix)) continue;
+    const auto bridge = entry.path().filename().string();
+    if (!bridge.starts_with(kPrefix)) continue;
     auto alias = read_file_if_exists(entry.path() / "ifalias").value_or("");
     while (alias.ends_with('\n')) alias.pop_back();
-    if (alias.starts_with(kAlias)) out.emplace_back(alias.substr(std::string_view(kAlias).size()));
+    if (alias.starts_with(kAlias) && alias.size() < 255)
+      out[bridge] = alias.substr(std::string_view(kAlias).size());
   }
   return out;
+}
+
+}  // namespace
+
+std::vector<fs::path> Network::all() {
+  std::vector<fs::path> out;
+  for (const auto& [_, state_dir] : bridges()) out.push_back(state_dir);
+  return out;
+}
+
+std::vector<std::string> Network::orphans() {
+  std::vector<std::string> out;
+  std::error_code ec;
+  for (const auto& [bridge, state_dir] : bridges())
+    if (!fs::exists(state_dir / "network.json", ec)) out.push_back(bridge);
+  return out;
+}
+
+void Network::remove_orphan(const std::string& bridge) {
+  delete_namespaces(bridge);
+  // The rules name the bridge; its subnet stands in them only.
+  for (const auto* table : {"nat", "filter"}) {
+    Command list;
+    list.argv = {"iptables", "-w", "-t", table, "-S"};
+    const auto rules = run_capture(list);
+    for (std::size_t from = 0; from < rules.size();) {
+      const auto end = std::min(rules.find('\n', from), rules.size());
+      std::vector<std::string> words = {table};
+      for (std::size_t at = from; at < end;) {
+        const auto space = std::min(rules.find(' ', at), end);
+        words.push_back(rules.substr(at, space - at));
+        at = space + 1;
+      }
+      from = end + 1;
+      if (words.size() < 3 || words[1] != "-A" ||
+          std::find(words.begin(), words.end(), bridge) == words.end())
+        continue;
+      words.erase(words.begin() + 1);
+      iptables("-D", words, true);
+    }
+  }
+  if (interface_exists(bridge)) ip({"link", "del", bridge});
 }
 
 json Network::config() const {

@@ -28,8 +28,12 @@ class Network {
   static Network open(const fs::path& state_dir, const std::string& name);
   // The network whose state lies in `state_dir`, as it is; nullopt when there is none.
   static std::optional<Network> find(const fs::path& state_dir);
-  // The state folders of the networks whose bridges are up on this machine: for `slipway doctor`.
+  // The state folders of the networks whose bridges are up on this machine.
   static std::vector<fs::path> all();
+  // Bridges of this kind whose state folder is gone (somebody removed it by hand), and their end, with the
+  // namespaces and rules that were theirs: for `slipway doctor`.
+  static std::vector<std::string> orphans();
+  static void remove_orphan(const std::string& bridge);
 
   // New namespace, veth, address; what it was when it is attached already.
   Attachment attach(const std::string& container_id);

@@ -69,8 +69,17 @@ TEST_CASE("containers of a network have addresses of their own and reach the mac
     const auto again = Network::open(dir.path(), "test");
     CHECK(again.bridge() == network.bridge());
     CHECK(again.gateway() == network.gateway());
-    const auto all = Network::all();
-    CHECK(std::find(all.begin(), all.end(), dir.path()) != all.end());
+    const auto orphans = Network::orphans();
+    CHECK(std::find(orphans.begin(), orphans.end(), network.bridge()) == orphans.end());
+  }
+  SECTION("one whose state is gone can still be found and removed") {
+    fs::remove(dir.path() / "network.json");
+    const auto orphans = Network::orphans();
+    CHECK(std::find(orphans.begin(), orphans.end(), network.bridge()) != orphans.end());
+    Network::remove_orphan(network.bridge());
+    CHECK_FALSE(fs::exists("/sys/class/net/" + network.bridge()));
+    CHECK_FALSE(fs::exists(one.netns));
+    CHECK(nat_rules().find(network.bridge()) == std::string::npos);
   }
   SECTION("two networks do not overlap") {
     const TempDir other_dir(fs::temp_directory_path(), "slipway-net-");
