@@ -95,7 +95,8 @@ Replica Replicas::start(const ServicePlan& plan, oci::Network& network, const st
     order.stop_signal = plan.stop_signal;
     order.stop_grace_ms = plan.stop_grace_ms;
     Command command;
-    command.argv = {shim_program().string(), replica.id};
+    // The folder is for those who read a list of processes, `slipway doctor` among them.
+    command.argv = {shim_program().string(), replica.id, dir.string()};
     command.input = json(order).dump();
     command.cwd = "/";
     std::string said;

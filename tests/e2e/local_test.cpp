@@ -12,6 +12,7 @@
 #include "plugins/local/logs.h"
 #include "plugins/local/replica_record.h"
 #include "plugins/local/state.h"
+#include "support/load.h"
 #include "support/slipway.h"
 #include "support/test_image.h"
 #include "sys/http.h"
@@ -40,17 +41,6 @@ struct Listening : Context {
   }
   std::stop_token stop() const override { return source.get_token(); }
 };
-
-int free_port() {
-  const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
-  REQUIRE(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  return ntohs(address.sin_port);
-}
 
 // A project of its own; whatever a test does, nothing of it stays.
 struct Shop {
@@ -105,10 +95,13 @@ struct Shop {
     return web(version, more);
   }
 
+  std::string url(const std::string& path = "/") const {
+    return fmt::format("http://127.0.0.1:{}{}", port, path);
+  }
   std::string get(const std::string& path = "/") const {
     HttpClient client;
     HttpRequest request;
-    request.url = fmt::format("http://127.0.0.1:{}{}", port, path);
+    request.url = url(path);
     request.timeout = Millis(10'000);
     const auto response = client.send(request);
     return response.status == 200 ? response.body : fmt::format("status {}", response.status);
@@ -123,36 +116,6 @@ struct Shop {
     REQUIRE(now.services.at(service).replicas.size() == 1);
     return now.services.at(service).replicas[0].id;
   }
-};
-
-// Asks without pause, on several connections, until it is told to stop.
-class Load {
- public:
-  explicit Load(const Shop& shop) {
-    for (int i = 0; i < 3; ++i)
-      threads_.emplace_back([this, &shop](std::stop_token stop) {
-        HttpClient client;
-        HttpRequest request;
-        request.url = fmt::format("http://127.0.0.1:{}/", shop.port);
-        request.timeout = Millis(10'000);
-        while (!stop.stop_requested()) {
-          try {
-            const auto response = client.send(request);
-            if (response.status == 200)
-              ++good;
-            else
-              ++bad;
-          } catch (const Error&) {
-            ++bad;
-          }
-        }
-      });
-  }
-  void end() { threads_.clear(); }
-  std::atomic<int> good{0}, bad{0};
-
- private:
-  std::vector<std::jthread> threads_;
 };
 
 }  // namespace
@@ -224,18 +187,19 @@ TEST_CASE("an update under load fails no request, and lets slow ones end", "[loc
   if (!ready()) return;
   Shop shop;
   REQUIRE(shop.apply({{"web", shop.published("one", {{"replicas", 2}})}}).ok);
-  Load load(shop);
-  REQUIRE(eventually([&] { return load.good > 50; }));
+  Load load(shop.url());
+  REQUIRE(eventually([&] { return load.answered() > 50; }));
   std::string slow;
   std::jthread slow_client([&] { slow = shop.get("/cgi-bin/slow"); });
   const auto outcome = shop.apply({{"web", shop.published("two", {{"replicas", 2}})}});
   CHECK(outcome.ok);
   CHECK(shop.get() == "two");
-  const int so_far = load.good;
-  REQUIRE(eventually([&] { return load.good > so_far + 50; }));
+  const auto so_far = load.answered();
+  REQUIRE(eventually([&] { return load.answered() > so_far + 50; }));
   slow_client.join();
-  load.end();
-  CHECK(load.bad == 0);
+  load.stop();
+  INFO(load.first_failure());
+  CHECK(load.failed() == 0);
   CHECK(slow == "slow");
 }
 
@@ -246,13 +210,13 @@ TEST_CASE("a release that is not healthy is taken back whole, with the reason", 
                       {"web", shop.published("web 1", {{"depends_on", {{"first", "healthy"}}}})}})
               .ok);
   const auto before = shop.state();
-  Load load(shop);
+  Load load(shop.url());
   auto broken = shop.published("web 2", {{"depends_on", {{"first", "healthy"}}}});
   broken["healthcheck"]["http"] = "/nothing-here";
   broken["healthcheck"]["retries"] = 40;
   broken["command"] = {"sh", "-c", "echo listening; exec httpd -f -p 8080 -h /www"};
   const auto outcome = shop.apply({{"first", shop.web("first 2")}, {"web", broken}});
-  load.end();
+  load.stop();
   CHECK_FALSE(outcome.ok);
   CHECK(outcome.exit_code == 4);
   CHECK(outcome.failure ==
@@ -260,7 +224,8 @@ TEST_CASE("a release that is not healthy is taken back whole, with the reason", 
         "Found</TITLE></HEAD> (40 times asked)");
   CHECK(outcome.detail.find("listening\n") != std::string::npos);
   CHECK(outcome.detail.find("all services are as before: release r1 serves\n") != std::string::npos);
-  CHECK(load.bad == 0);
+  INFO(load.first_failure());
+  CHECK(load.failed() == 0);
   CHECK(shop.get() == "web 1");
   const auto after = shop.state();
   CHECK(after.release == "r1");

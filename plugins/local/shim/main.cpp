@@ -1,6 +1,6 @@
-// slipway-shim ID: the monitor of one replica of the local target. Reads its order (JSON) from stdin, becomes
-// a daemon, answers with exit 0 when the container could be made (else with the reason on stderr), and stays
-// until it is told to stop by SIGTERM.
+// slipway-shim ID FOLDER: the monitor of one replica of the local target. Reads its order (JSON) from stdin,
+// becomes a daemon, answers with exit 0 when the container could be made (else with the reason on stderr),
+// and stays until it is told to stop by SIGTERM.
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -76,7 +76,7 @@ int monitor(const ReplicaOrder& order, Fd ready) {
 }  // namespace
 
 int main(int argc, char**) {
-  if (argc != 2) {
+  if (argc != 3) {
     std::cerr << "slipway-shim is started by slipway\n";
     return static_cast<int>(ExitCode::usage);
   }
