@@ -21,6 +21,7 @@ void add_status(CLI::App& app, Session& session);
 void add_logs(CLI::App& app, Session& session);
 void add_rollback(CLI::App& app, Session& session);
 void add_down(CLI::App& app, Session& session);
+void add_doctor(CLI::App& app, Session& session);
 
 const std::vector<AddCommand>& commands() {
   // clang-format off
@@ -37,6 +38,7 @@ const std::vector<AddCommand>& commands() {
       add_logs,
       add_rollback,
       add_down,
+      add_doctor,
       add_cache,
       add_image,
       add_plugin,

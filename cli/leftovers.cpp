@@ -1,0 +1,113 @@
+#include "cli/leftovers.h"
+
+#include <unistd.h>
+
+#include <csignal>
+
+#include "oci/network.h"
+
+namespace slipway::cli {
+
+namespace {
+
+class Silent : public Context {
+ public:
+  void log(std::string_view, bool) override {}
+  void progress(const Progress&) override {}
+  void event(std::string_view, json) override {}
+  std::stop_token stop() const override { return {}; }
+};
+
+template <typename F>
+Leftover clear(std::string what, bool dry_run, F&& work) {
+  Leftover out{std::move(what), false, "`slipway doctor` without --dry-run clears it"};
+  if (dry_run) return out;
+  try {
+    work();
+    out.cleared = true;
+  } catch (const Error& e) {
+    out.hint = e.message();
+  }
+  return out;
+}
+
+// Replicas of rollouts that were cut off, in each project and environment.
+void of_places(Plugins& plugins, const Dirs& dirs, bool dry_run, std::vector<Leftover>& out) {
+  std::error_code ec;
+  for (const auto& project : fs::directory_iterator(dirs.state / "local", ec)) {
+    std::error_code ignored;
+    for (const auto& environment : fs::directory_iterator(project.path(), ignored)) {
+      Invocation invocation;
+      invocation.action = "clean";
+      invocation.params = {{"project", project.path().filename().string()},
+                           {"environment", environment.path().filename().string()},
+                           {"dry_run", dry_run}};
+      invocation.cache_dir = dirs.cache;
+      invocation.state_dir = dirs.state;
+      Silent context;
+      try {
+        const auto outcome = plugins.get("local", fs::current_path()).run(invocation, context);
+        for (const auto& what : outcome.outputs.at("found"))
+          out.push_back({what.get<std::string>(), !dry_run, "`slipway doctor` without --dry-run clears it"});
+      } catch (const Error& e) {
+        out.push_back({environment.path().string(), false, e.message()});
+      }
+    }
+  }
+}
+
+// Bridges whose state folder is gone: nobody can find them any more but by looking.
+void of_networks(bool dry_run, std::vector<Leftover>& out) {
+  for (const auto& bridge : oci::Network::orphans())
+    out.push_back(clear(fmt::format("network bridge {}", bridge), dry_run,
+                        [&] { oci::Network::remove_orphan(bridge); }));
+}
+
+std::vector<std::string> arguments_of(const fs::path& process) {
+  const auto text = read_file_if_exists(process / "cmdline").value_or("");
+  std::vector<std::string> out;
+  for (std::size_t from = 0; from < text.size();) {
+    const auto end = std::min(text.find('\0', from), text.size());
+    out.push_back(text.substr(from, end - from));
+    from = end + 1;
+  }
+  return out;
+}
+
+// Monitors and balancers whose folder somebody removed under them.
+void of_processes(bool dry_run, std::vector<Leftover>& out) {
+  std::error_code ec;
+  for (const auto& process : fs::directory_iterator("/proc", ec)) {
+    const auto name = process.path().filename().string();
+    if (!std::isdigit(static_cast<unsigned char>(name[0]))) continue;
+    const auto args = arguments_of(process.path());
+    if (args.empty()) continue;
+    const auto program = fs::path(args[0]).filename();
+    fs::path folder;
+    if (program == "slipway-shim" && args.size() == 3) folder = args[2];
+    if (program == "haproxy")
+      for (std::size_t i = 1; i + 1 < args.size(); ++i)
+        if (args[i] == "-f" && fs::path(args[i + 1]).filename() == "haproxy.cfg" &&
+            fs::path(args[i + 1]).parent_path().filename() == "balancer")
+          folder = fs::path(args[i + 1]).parent_path();
+    std::error_code ignored;
+    if (folder.empty() || fs::exists(folder, ignored)) continue;
+    out.push_back(
+        clear(fmt::format("{} (process {}) of {}", program.string(), name, folder.string()), dry_run, [&] {
+          if (::kill(std::atoi(name.c_str()), SIGTERM) != 0 && errno != ESRCH) throw_errno("stop it", errno);
+        }));
+  }
+}
+
+}  // namespace
+
+std::vector<Leftover> find_leftovers(Plugins& plugins, const Dirs& dirs, bool dry_run) {
+  std::vector<Leftover> out;
+  of_places(plugins, dirs, dry_run, out);
+  if (::geteuid() != 0) return out;
+  of_processes(dry_run, out);
+  of_networks(dry_run, out);
+  return out;
+}
+
+}  // namespace slipway::cli
