@@ -217,7 +217,7 @@ std::vector<std::string> Runtime::exec_file_argv(const std::string& id, const fs
   auto out = argv(state_root_);
   for (const auto& part : {std::string("exec"), std::string("--process"), process.string(), id})
     out.push_back(part);
-  return outside(std::move(out));
+  return out;
 }
 
 }  // namespace slipway::oci

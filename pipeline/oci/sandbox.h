@@ -74,7 +74,8 @@ class Runtime {
   // has none.
   std::vector<std::string> exec_argv(const std::string& id, const std::vector<std::string>& env,
                                      const std::vector<std::string>& args) const;
-  // The same with all of it in a file (the `process` of a bundle's config.json): secrets stay out of argv.
+  // The same with all of it in a file (the `process` of a bundle's config.json): secrets stay out of argv. To
+  // be run in the mount namespace of the process that run_argv() became.
   std::vector<std::string> exec_file_argv(const std::string& id, const fs::path& process) const;
 
  private:
