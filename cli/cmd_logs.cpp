@@ -1,6 +1,7 @@
 // slipway logs: what the services write.
 #include <cstdio>
 
+#include "cli/signals.h"
 #include "cli/target.h"
 
 namespace slipway::cli {
@@ -20,6 +21,7 @@ void add_logs(CLI::App& app, Session& session) {
   command->callback([&session, target, flags] {
     const json params = {{"services", flags->services}, {"follow", flags->follow}, {"tail", flags->tail}};
     run_target(session, *target, "logs", params, stdout);
+    if (session.stop.stop_requested()) session.exit_code = Signals::exit_code();
   });
 }
 

@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
     return session.exit_code;
   } catch (const Error& e) {
     fmt::print(stderr, "slipway: {}\n", e.str());
-    return static_cast<int>(e.code());
+    return e.code() == ExitCode::interrupted ? cli::Signals::exit_code() : static_cast<int>(e.code());
   } catch (const std::exception& e) {
     fmt::print(stderr, "slipway: internal error: {}\n  hint: please report this with the command line\n",
                e.what());

@@ -2,7 +2,6 @@
 
 #include <sys/ioctl.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -60,13 +59,6 @@ class Kept {
   fs::path folder_;
   bool keep_ = false;
 };
-
-int exit_code_of(const RunFinished& finished) {
-  if (finished.exit == static_cast<int>(ExitCode::interrupted) && Signals::received() != SIGINT &&
-      Signals::received() != 0)
-    return static_cast<int>(ExitCode::terminated);
-  return finished.exit;
-}
 
 void print_result(const Session& session, const Report& report) {
   OutputFile out(STDOUT_FILENO);
@@ -134,7 +126,8 @@ void run_plan_command(Session& session, const Plan& plan, const RunFlags& flags,
   print_result(session, report);
   if (!flags.junit.empty()) write_junit(flags.junit, report);
   retain_runs(session.dirs.state, kKeptRuns);
-  session.exit_code = exit_code_of(finished);
+  session.exit_code =
+      finished.exit == static_cast<int>(ExitCode::interrupted) ? Signals::exit_code() : finished.exit;
   if (any_abandoned()) {
     // Threads of abandoned steps still run: their objects must not be destroyed under them, and what they
     // started must not outlive us.

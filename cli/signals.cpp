@@ -36,8 +36,9 @@ Signals::~Signals() {
   ::eventfd_write(end_.get(), 1);
 }
 
-int Signals::received() {
-  return first_signal;
+int Signals::exit_code() {
+  const int signal = first_signal;
+  return static_cast<int>(signal == 0 || signal == SIGINT ? ExitCode::interrupted : ExitCode::terminated);
 }
 
 void Signals::wait() {

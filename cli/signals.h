@@ -15,7 +15,8 @@ class Signals {
   ~Signals();
   std::stop_token stop() const { return stop_.get_token(); }
   std::stop_token kill() const { return kill_.get_token(); }
-  static int received();  // the first signal, or 0
+  // What a program that was asked to stop ends with: 130 after ^C, 143 after TERM or HUP.
+  static int exit_code();
 
  private:
   void wait();

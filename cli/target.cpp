@@ -14,10 +14,10 @@ class Printing : public Context {
  public:
   Printing(std::FILE* out, std::stop_token stop, bool verbose)
       : out_(out), stop_(std::move(stop)), verbose_(verbose) {}
-  void log(std::string_view text, bool error_stream) override {
-    auto* to = error_stream ? stderr : out_;
-    std::fwrite(text.data(), 1, text.size(), to);
-    std::fflush(to);
+  // What services wrote to stderr is as much the answer of `slipway logs` as the rest.
+  void log(std::string_view text, bool) override {
+    std::fwrite(text.data(), 1, text.size(), out_);
+    std::fflush(out_);
   }
   void progress(const Progress& progress) override {
     if (verbose_) fmt::print(stderr, "{}\n", progress.text);

@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 
+#include <cstring>
 #include <mutex>
 
 #include "base/error.h"
@@ -54,8 +55,9 @@ struct Exchange {
   std::exception_ptr problem;  // thrown by the caller's own functions
 
   bool succeeded() const {
-    long status = 0;
+    long status = 0, os_error = 0;
     ::curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    ::curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
     return status >= 200 && status < 300;
   }
 };
@@ -101,7 +103,8 @@ std::size_t on_read(char* buffer, std::size_t size, std::size_t count, void* use
 }
 
 // "cannot reach `host:port`: reason".
-Error failure(CURLcode code, const char* detail, const HttpRequest& request) {
+// `os_error`: errno of the connection, or 0.
+Error failure(CURLcode code, const char* detail, long os_error, const HttpRequest& request) {
   const auto url = Url::parse(request.url);
   const std::string where = !request.unix_socket.empty() ? request.unix_socket
                             : url                        ? fmt::format("{}:{}", url->host, url->port)
@@ -127,6 +130,13 @@ Error failure(CURLcode code, const char* detail, const HttpRequest& request) {
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
       return Error(ExitCode::usage, fmt::format("`{}` is no URL that slipway follows", request.url));
+    case CURLE_COULDNT_CONNECT:
+      // "Failed to connect to HOST port PORT after 0 ms" says the same twice and not why.
+      if (os_error) {
+        why = std::strerror(static_cast<int>(os_error));
+        why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
+      }
+      break;
     default:
       break;
   }
@@ -251,14 +261,15 @@ struct HttpClient::Impl {
       ::curl_multi_remove_handle(multi, easy);
       throw;
     }
-    long status = 0;
+    long status = 0, os_error = 0;
     ::curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    ::curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
     ::curl_multi_remove_handle(multi, easy);
     if (!code) throw Error(ExitCode::interrupted, "stopped");
     if (exchange.problem) std::rethrow_exception(exchange.problem);
     // A server that answers before it has read the whole body (413, 401) may close: its answer counts.
     const bool early_answer = *code == CURLE_SEND_ERROR && status >= 400;
-    if (*code != CURLE_OK && !early_answer) throw failure(*code, error, request);
+    if (*code != CURLE_OK && !early_answer) throw failure(*code, error, os_error, request);
     exchange.response.status = static_cast<int>(status);
     return std::move(exchange.response);
   }

@@ -151,7 +151,9 @@ void Balancer::start(const std::vector<Route>& routes, Record record) {
   write_file_atomic(config, haproxy_config(routes, socket_, true), 0600);
   fs::remove(pid_file);
   Command command;
-  command.argv = {program.string(), "-D", "-f", config.string(), "-p", pid_file.string()};
+  // A session of its own from the start: it leaves ours only after the command that started it has ended, and
+  // what is then left of a command's process group is killed.
+  command.argv = {"setsid", "--wait", program.string(), "-D", "-f", config.string(), "-p", pid_file.string()};
   if (!record.processes.empty()) {
     command.argv.insert(command.argv.end(), {"-x", socket_, "-sf"});
     for (const auto& process : record.processes) command.argv.push_back(std::to_string(process.pid));
@@ -165,6 +167,15 @@ void Balancer::start(const std::vector<Route>& routes, Record record) {
     throw Error(ExitCode::unavailable, fmt::format("HAProxy does not start: {}", finished.status.str()))
         .detail(said);
   const pid_t pid = std::atoi(read_file(pid_file).c_str());
+  const auto answers = [&] {
+    try {
+      return ask("show info").find(fmt::format("\nPid: {}\n", pid)) != std::string::npos;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  if (!wait_until(Millis(10'000), answers))
+    throw Error(ExitCode::unavailable, "HAProxy ended right after its start").detail(said);
   record.processes.push_back({pid, start_of(pid)});
   record.structure = haproxy_config(routes, socket_, false);
   record.published.clear();

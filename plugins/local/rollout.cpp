@@ -56,7 +56,7 @@ bool Rollout::is_done(const std::vector<ServicePlan>& plans) const {
     if (it == state_.services.end()) return false;
     const auto& serving = it->second;
     if (serving.definition != plan.definition || serving.publish != plan.publish ||
-        static_cast<int>(serving.replicas.size()) != plan.replicas)
+        serving.healthcheck != plan.healthcheck || static_cast<int>(serving.replicas.size()) != plan.replicas)
       return false;
     for (const auto& replica : serving.replicas)
       if (!replicas_.running(replica.id)) return false;
@@ -187,7 +187,7 @@ std::optional<Rollout::Update> Rollout::update_of(const ServicePlan& plan) const
       update.old.push_back(replica.id);
   }
   const bool same = static_cast<int>(update.keep.size()) == plan.replicas && update.old.empty() &&
-                    serving.definition == plan.definition;
+                    serving.definition == plan.definition && serving.healthcheck == plan.healthcheck;
   return same ? std::nullopt : std::optional(update);
 }
 
@@ -234,13 +234,16 @@ void Rollout::update(const std::vector<const ServicePlan*>& level) {
       balancer_->finish(kHttpDrain, Millis(0));
       replicas_.stop(update.old, network_);
     }
-    log(fmt::format("{}: starting {} of {}", update.plan->name,
-                    update.plan->replicas - static_cast<int>(update.keep.size()), update.plan->replicas));
-    // The first tells whether this version works at all.
-    if (static_cast<int>(update.keep.size()) < update.plan->replicas) start_one(update);
+    const int missing = update.plan->replicas - static_cast<int>(update.keep.size());
+    if (missing <= 0) continue;
+    log(fmt::format("{}: starting {} of {}", update.plan->name, missing, update.plan->replicas));
+    start_one(update);  // the first tells whether this version works at all
   }
-  for (auto& update : updates)
+  for (auto& update : updates) {
+    if (state_.services.at(update.plan->name).healthcheck != update.plan->healthcheck)
+      for (const auto& replica : update.keep) wait_for(update, replica);
     if (!update.fresh.empty()) wait_for(update, update.fresh[0]);
+  }
   for (auto& update : updates)
     while (static_cast<int>(update.keep.size() + update.fresh.size()) < update.plan->replicas)
       start_one(update);

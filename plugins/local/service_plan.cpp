@@ -81,6 +81,7 @@ std::string definition_of(ServicePlan plan) {
   plan.replicas = 1;
   plan.publish = 0;
   plan.depends_on.clear();
+  plan.healthcheck = nullptr;
   return Digest::of(json(plan).dump()).hex();
 }
 

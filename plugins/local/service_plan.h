@@ -28,7 +28,7 @@ struct ServicePlan {
   bool stateful = false;
   std::map<std::string, std::string> depends_on;  // name → "healthy" or "started"
   // Changes when a replica has to be replaced: the image or anything that a replica sees. How many there are,
-  // and where they are published, is not in it.
+  // where they are published and how they are asked for their health is not in it.
   std::string definition;
   NLOHMANN_DEFINE_TYPE_INTRUSIVE(ServicePlan, name, image, args, env, cwd, user, stop_signal, volumes, files,
                                  tmpfs, ports, http, healthcheck, stop_grace_ms, replicas, publish, stateful,

@@ -369,7 +369,20 @@ TEST_CASE("a database keeps its volume, begins with the image's files, and is ne
   REQUIRE(plugin.run(changed, shop.last).ok);
   CHECK(shop.get("/seed") == "seed\nstart\nstart\n");
 
+  SECTION("asked another way for its health, it runs on; a wrong question is taken back") {
+    changed.params["services"]["db"]["healthcheck"]["test"] = {"true"};
+    const auto replica = shop.only_replica("db");
+    const auto asked = plugin.run(changed, shop.last);
+    CHECK(asked.outputs.at("changed") == json({"db"}));
+    changed.params["services"]["db"]["healthcheck"]["test"] = {"false"};
+    changed.params["services"]["db"]["healthcheck"]["retries"] = 2;
+    CHECK(plugin.run(changed, shop.last).exit_code == 4);
+    CHECK(shop.only_replica("db") == replica);
+    CHECK(shop.get("/seed") == "seed\nstart\nstart\n");
+    CHECK(plugin.run(invocation, shop.last).ok);
+  }
   SECTION("a new version that is not healthy leaves the old one with its data") {
+    changed.params["services"]["db"]["environment"] = {{"MORE", "2"}};
     changed.params["services"]["db"]["healthcheck"]["test"] = {"false"};
     changed.params["services"]["db"]["healthcheck"]["retries"] = 2;
     const auto failed = plugin.run(changed, shop.last);

@@ -1,11 +1,10 @@
 // slipway run and its relatives as a user meets them: a spec of commands, the real binary, its words and
 // exit codes.
-#include <poll.h>
-
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <regex>
 
+#include "support/live.h"
 #include "support/slipway.h"
 
 using namespace slipway;
@@ -42,34 +41,6 @@ std::map<std::string, std::string> endings(const std::vector<json>& events) {
 std::map<std::string, std::string> journal_of(const User& user, const std::string& run) {
   return endings(events_in(read_file(user.state() / "runs" / run / "events.ndjson")));
 }
-
-// slipway while it runs; killed with its test.
-class Live {
- public:
-  Live(const User& user, std::vector<std::string> args) : child_(user.command(std::move(args))) {}
-  pid_t pid() const { return child_.pid(); }
-  void signal(int number) { REQUIRE(::kill(child_.pid(), number) == 0); }
-  int end() {
-    const auto status = child_.wait_for(Millis(60'000));
-    REQUIRE(status);
-    return status->code;
-  }
-  // Reads stderr until it says `word`.
-  bool says(const std::string& word) {
-    return eventually([&] {
-      pollfd fd{child_.err(), POLLIN, 0};
-      char buffer[4096];
-      if (::poll(&fd, 1, 0) > 0)
-        if (const auto n = ::read(child_.err(), buffer, sizeof buffer); n > 0)
-          said_.append(buffer, static_cast<std::size_t>(n));
-      return said_.find(word) != std::string::npos;
-    });
-  }
-
- private:
-  Child child_;
-  std::string said_;
-};
 
 bool appears(const fs::path& file) {
   return eventually([&] { return fs::exists(file) && fs::file_size(file) > 0; });

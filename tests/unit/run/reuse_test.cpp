@@ -101,7 +101,7 @@ TEST_CASE("a step with cache off, an action that is not cacheable and --no-cache
   CHECK(r.work.runs_of("build.a") == 2);
 }
 
-TEST_CASE("--no-cache still stores what it made", "[run][cache]") {
+TEST_CASE("a run with --no-cache still stores what it made", "[run][cache]") {
   FakeRun r;
   r.plan.step("build.a");
   r.options.no_cache = true;
