@@ -215,6 +215,19 @@ std::map<std::string, fs::path> bridges() {
   return out;
 }
 
+// The bridges that rules name. Rules come after their bridge and go before it.
+std::set<std::string> bridges_in_rules() {
+  std::set<std::string> out;
+  if (!find_program("iptables")) return out;
+  Command list;
+  list.argv = {"iptables", "-w", "-t", "nat", "-S", "POSTROUTING"};
+  const auto rules = run_capture(list);
+  const std::string word = std::string(" ") + kPrefix;
+  for (auto at = rules.find(word); at != std::string::npos; at = rules.find(word, at + 1))
+    out.insert(rules.substr(at + 1, rules.find_first_of(" \n", at + 1) - at - 1));
+  return out;
+}
+
 }  // namespace
 
 std::vector<fs::path> Network::all() {
@@ -228,6 +241,8 @@ std::vector<std::string> Network::orphans() {
   std::error_code ec;
   for (const auto& [bridge, state_dir] : bridges())
     if (!fs::exists(state_dir / "network.json", ec)) out.push_back(bridge);
+  for (const auto& bridge : bridges_in_rules())
+    if (!interface_exists(bridge)) out.push_back(bridge);
   return out;
 }
 
@@ -327,7 +342,9 @@ void Network::remove() {
   const auto lock = FileLock::wait(state_dir_ / "network.lock");
   std::error_code ec;
   delete_namespaces(bridge_);
-  remove_rules(bridge_, subnet_);
+  // Another process may have made the network anew meanwhile, in another subnet.
+  const auto now = find(state_dir_);
+  remove_rules(bridge_, now ? now->subnet_ : subnet_);
   if (interface_exists(bridge_)) ip({"link", "del", bridge_});
   for (const char* name : {"attached", "leases"}) remove_tree(state_dir_ / name);
   fs::remove(state_dir_ / "network.json", ec);

@@ -60,6 +60,7 @@ struct Place {
   KeptContext context;
   oci::Store store;
   json image;
+  std::string before = traces(dir.path());  // of others
 
   Place() : store(oci::open_user_store(dir.path() / "cache")) {
     add_builtin_plugins(plugins);
@@ -96,8 +97,8 @@ struct Place {
     return out;
   }
   void nothing_left() const {
-    CHECK(eventually([&] { return traces(dir.path()).empty(); }, Millis(5000)));
-    CHECK(traces(dir.path()) == "");
+    CHECK(eventually([&] { return traces(dir.path()) == before; }, Millis(5000)));
+    CHECK(traces(dir.path()) == before);
     std::error_code ec;
     for (const auto* folder : {"cache/scratch", "cache/test-networks"}) {
       INFO(folder);
