@@ -50,8 +50,8 @@ void print_text(const Plan& plan, const std::vector<Forecast>& all, std::size_t 
   fmt::print("{}{}\n", plan.name, plan.environment.empty() ? "" : " → " + plan.environment);
   for (const auto& one : all) {
     const auto why = summarize(one);
-    fmt::print(" {:<{}}  {:<5}{}{}\n", plan.steps[one.step].name, width, word(one.will),
-               why.empty() ? "" : "  ", why);
+    fmt::print(" {:<{}}  {}\n", plan.steps[one.step].name, width,
+               why.empty() ? word(one.will) : fmt::format("{:<5}  {}", word(one.will), why));
     for (const auto& line : one.lines) fmt::print(" {:<{}}    {}\n", "", width, line);
   }
   fmt::print("{} to run · {} reused · nothing was executed\n", runs, reused);

@@ -92,8 +92,12 @@ class Forecaster {
       outputs_[step.id] = *outputs;
       out.will = Forecast::Will::look;
     }
-    if (const auto changes = preview.find("changes"); changes != preview.end() && *changes == false)
+    const auto changes = preview.find("changes");
+    if (changes == preview.end() || !changes->is_boolean()) return;
+    if (!changes->get<bool>())
       out.will = Forecast::Will::look;
+    else if (!out.lines.empty())
+      out.reason = {{"why", "changes"}};
   }
 
   const Plan& plan_;
@@ -116,6 +120,7 @@ std::string summarize(const Forecast& forecast) {
   const auto why = forecast.reason.value("why", std::string());
   if (why == "needs") return "needs " + forecast.reason.value("step", std::string()) + ", which runs";
   if (why == "always" || why == "off") return forecast.will == Forecast::Will::look ? "" : "runs every time";
+  if (why == "changes") return "";  // its lines tell
   if (why == "same") return "as in " + forecast.reason.value("from", std::string());
   return summarize_reason(forecast.reason);
 }

@@ -87,6 +87,7 @@ PluginInfo describe() {
   apply.secrets = {"*"};
   // Whether everything runs is seen by looking, which takes milliseconds, not by remembering.
   apply.cacheable = false;
+  apply.can_preview = true;
   info.actions.push_back(std::move(apply));
   info.actions.push_back(action("status", "Tells what runs.", object(place(), {"project"})));
   info.actions.push_back(action("logs", "Shows what services wrote.",

@@ -41,6 +41,16 @@ Outcome apply(const Invocation& invocation, Context& context) {
                            {"urls", rollout.urls(plans)}});
 }
 
+json preview_apply(const Invocation& invocation, Context& context) {
+  const auto place = Place::of(invocation);
+  const auto plans = plan_services(invocation, oci::open_user_store(invocation.cache_dir), Secrets::unknown);
+  const Rollout rollout(place, context);
+  auto lines = rollout.foresee(plans);
+  const bool changes = !lines.empty();
+  if (!changes) lines.push_back("all run as they should, unless a secret has changed");
+  return {{"lines", lines}, {"changes", changes}};
+}
+
 class Local : public Plugin {
  public:
   const PluginInfo& info() const override { return info_; }
@@ -54,6 +64,11 @@ class Local : public Plugin {
     if (invocation.action == "down") return down(place, invocation.params, context);
     if (invocation.action == "clean") return clean(place, invocation.params, context);
     throw Error(ExitCode::usage, fmt::format("the local target has no action `{}`", invocation.action));
+  }
+
+  json preview(const Invocation& invocation, Context& context) override {
+    if (invocation.action != "apply") return Plugin::preview(invocation, context);
+    return preview_apply(invocation, context);
   }
 
  private:

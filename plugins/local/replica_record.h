@@ -69,9 +69,9 @@ struct ReplicaOrder {
   std::int64_t restart_delay_ms = 1'000;  // doubled at each exit up to a minute
   std::uint64_t log_bytes = 10u << 20;    // of one file
   int log_files = 3;
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(ReplicaOrder, id, dir, cache_dir, lowers, args, env, cwd, user, hostname,
-                                 netns, hosts, volumes, files, tmpfs, stop_signal, stop_grace_ms,
-                                 restart_delay_ms, log_bytes, log_files)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(ReplicaOrder, id, dir, cache_dir, lowers, args, env, cwd, user,
+                                              hostname, netns, hosts, volumes, files, tmpfs, stop_signal,
+                                              stop_grace_ms, restart_delay_ms, log_bytes, log_files)
 };
 
 struct ReplicaState {

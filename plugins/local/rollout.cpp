@@ -23,8 +23,8 @@ std::vector<std::string> ids_of(const std::vector<Replica>& replicas) {
 }
 
 Serving serving_of(const ServicePlan& plan, const std::string& release, std::vector<Replica> replicas) {
-  return {release,      plan.definition, std::move(replicas), plan.ports,
-          plan.publish, plan.http,       plan.healthcheck};
+  return {release,    plan.definition, plan.declared, std::move(replicas),
+          plan.ports, plan.publish,    plan.http,     plan.healthcheck};
 }
 
 }  // namespace
@@ -67,6 +67,44 @@ bool Rollout::is_done(const std::vector<ServicePlan>& plans) const {
   for (const auto& [id, status] : balancer_->statuses())
     if (status == "DOWN") return false;
   return true;
+}
+
+std::vector<std::string> Rollout::foresee(const std::vector<ServicePlan>& plans) const {
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& service, std::string text) {
+    out.push_back(fmt::format("{}: {}", service, text));
+  };
+  const bool balanced = balancer_ && network_->up() && balancer_->running();
+  for (const auto& plan : plans) {
+    const auto it = state_.services.find(plan.name);
+    if (it == state_.services.end()) {
+      add(plan.name, fmt::format("starts, {} of it", plan.replicas));
+      continue;
+    }
+    const auto& now = it->second;
+    const auto up = std::count_if(now.replicas.begin(), now.replicas.end(),
+                                  [&](const Replica& replica) { return replicas_.running(replica.id); });
+    const auto release = Release::load(place_, now.release);
+    const auto* before = release ? release->find(plan.name) : nullptr;
+    if (now.declared != plan.declared)
+      add(plan.name, before && before->image == plan.image ? "is replaced, its settings changed"
+                                                           : "is replaced, its image changed");
+    else if (static_cast<int>(now.replicas.size()) != plan.replicas)
+      add(plan.name, fmt::format("{} of it, {} until now", plan.replicas, now.replicas.size()));
+    else if (up < plan.replicas)
+      add(plan.name, fmt::format("{} of {} died and start again", plan.replicas - up, plan.replicas));
+    if (now.publish != plan.publish)
+      add(plan.name,
+          plan.publish ? fmt::format("is published on port {}", plan.publish) : "is no longer published");
+    if (now.healthcheck != plan.healthcheck) add(plan.name, "is asked another way for its health");
+  }
+  for (const auto& [name, _] : state_.services)
+    if (std::none_of(plans.begin(), plans.end(), [&](const auto& plan) { return plan.name == name; }))
+      add(name, "stops, it is no longer part of the release");
+  if (out.empty() && !plans.empty() && !balanced) out.push_back("the balancer starts again");
+  if (!state_.rollout.empty())
+    out.push_back(fmt::format("release {} was cut off and is cleared away", state_.rollout));
+  return out;
 }
 
 json Rollout::urls(const std::vector<ServicePlan>& plans) const {

@@ -27,6 +27,8 @@ class Rollout {
   // True when exactly `plans` run, each replica and the balancer too: nothing to do. Quick: no process is
   // started.
   bool is_done(const std::vector<ServicePlan>& plans) const;
+  // What run would do, a line for each change; nothing is changed, and no secret has to be known.
+  std::vector<std::string> foresee(const std::vector<ServicePlan>& plans) const;
   // Makes `plans` (in order) serve.
   Outcome run(const std::vector<ServicePlan>& plans, const std::string& rollback_of = "");
   json urls(const std::vector<ServicePlan>& plans) const;

@@ -78,6 +78,7 @@ json image_healthcheck(const oci::ImageConfig& config) {
 
 std::string definition_of(ServicePlan plan) {
   plan.definition.clear();
+  plan.declared.clear();
   plan.replicas = 1;
   plan.publish = 0;
   plan.depends_on.clear();
@@ -85,8 +86,15 @@ std::string definition_of(ServicePlan plan) {
   return Digest::of(json(plan).dump()).hex();
 }
 
+void add_secrets(ServicePlan& plan, const json& params,
+                 const std::function<std::string(const std::string&)>& value_of) {
+  for (const auto& [key, secret] : texts_of(params, "secret_environment"))
+    put_env(plan.env, key, value_of(secret));
+  for (const auto& [path, secret] : texts_of(params, "secret_files")) plan.files[path] = value_of(secret);
+}
+
 ServicePlan plan_service(const std::string& name, const json& params, const Invocation& invocation,
-                         const oci::Store& store) {
+                         const oci::Store& store, Secrets secrets) {
   check_name(name);
   ServicePlan plan;
   plan.name = name;
@@ -100,11 +108,7 @@ ServicePlan plan_service(const std::string& name, const json& params, const Invo
     throw Error(ExitCode::usage, "neither the image nor the service names a command").hint("add `command`");
   plan.env = config.env;
   for (const auto& [key, text] : texts_of(params, "environment")) put_env(plan.env, key, text);
-  for (const auto& [key, secret] : texts_of(params, "secret_environment"))
-    put_env(plan.env, key, secret_of(invocation, secret).reveal());
   plan.files = texts_of(params, "files");
-  for (const auto& [path, secret] : texts_of(params, "secret_files"))
-    plan.files[path] = secret_of(invocation, secret).reveal();
   plan.cwd = value(params, "workdir", config.working_dir.empty() ? std::string("/") : config.working_dir);
   plan.user = value(params, "user", config.user);
   plan.stop_signal = config.stop_signal.empty() ? "SIGTERM" : config.stop_signal;
@@ -135,6 +139,12 @@ ServicePlan plan_service(const std::string& name, const json& params, const Invo
   if (plan.publish && plan.ports.empty())
     throw Error(ExitCode::usage, "it is published but has no port").hint("add `port`");
   plan.depends_on = value(params, "depends_on", std::map<std::string, std::string>{});
+  auto declared = plan;
+  add_secrets(declared, params, [](const std::string& secret) { return "secret " + secret; });
+  plan.declared = definition_of(std::move(declared));
+  if (secrets == Secrets::unknown) return plan;
+  add_secrets(plan, params,
+              [&](const std::string& secret) { return secret_of(invocation, secret).reveal(); });
   plan.definition = definition_of(plan);
   return plan;
 }
@@ -159,13 +169,14 @@ std::vector<std::vector<const ServicePlan*>> levels_of(const std::vector<Service
   return levels;
 }
 
-std::vector<ServicePlan> plan_services(const Invocation& invocation, const oci::Store& store) {
+std::vector<ServicePlan> plan_services(const Invocation& invocation, const oci::Store& store,
+                                       Secrets secrets) {
   std::vector<ServicePlan> plans;
   const auto& services = invocation.params.at("services");
   std::map<int, std::string> published;
   for (const auto& [name, params] : services.items()) {
     try {
-      plans.push_back(plan_service(name, params, invocation, store));
+      plans.push_back(plan_service(name, params, invocation, store, secrets));
       for (const auto& [on, _] : plans.back().depends_on)
         if (!services.contains(on))
           throw Error(ExitCode::usage,

@@ -30,14 +30,21 @@ struct ServicePlan {
   // Changes when a replica has to be replaced: the image or anything that a replica sees. How many there are,
   // where they are published and how they are asked for their health is not in it.
   std::string definition;
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(ServicePlan, name, image, args, env, cwd, user, stop_signal, volumes, files,
-                                 tmpfs, ports, http, healthcheck, stop_grace_ms, replicas, publish, stateful,
-                                 depends_on, definition)
+  std::string declared;  // the same with the names of secrets in place of their values
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(ServicePlan, name, image, args, env, cwd, user, stop_signal,
+                                              volumes, files, tmpfs, ports, http, healthcheck, stop_grace_ms,
+                                              replicas, publish, stateful, depends_on, definition, declared)
+};
+
+enum class Secrets {
+  given,    // their values come with the invocation
+  unknown,  // a look ahead: only `declared` means something
 };
 
 // In an order in which every service comes after those it depends on. Throws Error(usage) naming the service
 // and what is wrong with it.
-std::vector<ServicePlan> plan_services(const Invocation& invocation, const oci::Store& store);
+std::vector<ServicePlan> plan_services(const Invocation& invocation, const oci::Store& store,
+                                       Secrets secrets = Secrets::given);
 
 // Services that may be updated at the same time, those others wait for first.
 std::vector<std::vector<const ServicePlan*>> levels_of(const std::vector<ServicePlan>& plans);

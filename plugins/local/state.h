@@ -14,19 +14,20 @@ struct Replica {
   std::string id;       // "users-3fa2c1"
   std::string address;  // on the project's bridge
   bool operator==(const Replica&) const = default;
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Replica, id, address)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(Replica, id, address)
 };
 
 struct Serving {
   std::string release;  // whose record holds the plan; the plan with its secrets is only there
-  std::string definition;
+  std::string definition, declared;
   std::vector<Replica> replicas;  // that get requests
   // Of the plan, for the balancer.
   std::vector<int> ports;
   int publish = 0;
   bool http = false;
   json healthcheck;
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Serving, release, definition, replicas, ports, publish, http, healthcheck)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(Serving, release, definition, declared, replicas, ports,
+                                              publish, http, healthcheck)
 };
 
 struct State {
@@ -34,7 +35,7 @@ struct State {
   std::string rollout;  // the one that is being rolled out, or was when slipway was killed
   int last = 0;         // number of the newest release
   std::map<std::string, Serving> services;
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(State, release, rollout, last, services)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(State, release, rollout, last, services)
 
   static State load(const Place& place);  // empty when there is none
   void save(const Place& place) const;    // 0600
@@ -48,7 +49,7 @@ struct Release {
   std::string rollback_of;
   std::int64_t created = 0;           // microseconds since the epoch
   std::vector<ServicePlan> services;  // in order
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Release, id, state, previous, rollback_of, created, services)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(Release, id, state, previous, rollback_of, created, services)
 
   static std::optional<Release> load(const Place& place, const std::string& id);
   void save(const Place& place) const;

@@ -32,7 +32,7 @@ def greet(call):
 
 @greet.preview
 def preview(call):
-    return {"text": [f"would greet {call.params['name']}"]}
+    return {"lines": [f"would greet {call.params['name']}"]}
 
 
 if __name__ == "__main__":
