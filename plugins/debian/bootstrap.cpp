@@ -186,6 +186,18 @@ void write_sources(const fs::path& root, const Bootstrap& wanted) {
   write_file_atomic(root / "etc/apt/sources.list", text);
 }
 
+// "I: installing essential packages...": what mmdebstrap itself says it does, step by step. Of its warnings
+// one comes always: apt's sandbox user may not enter a folder that is ours alone.
+void tell(const std::string& line, bool error_stream, Context& context) {
+  if (line.starts_with("I: ")) {
+    const bool trivial = line.find("skipping") != std::string::npos || line.starts_with("I: no ") ||
+                         line.starts_with("I: finding ") || line.starts_with("I: running --");
+    if (!trivial) context.progress({line.substr(3), 0, 0, ""});
+  } else if (!line.starts_with("W: Download is performed unsandboxed")) {
+    context.log(line + "\n", error_stream);
+  }
+}
+
 // Runs it with its output told as it comes; the failure when there is one.
 std::optional<Outcome> run_told(std::vector<std::string> argv, const Bootstrap& wanted, const fs::path& work,
                                 Context& context) {
@@ -205,15 +217,13 @@ std::optional<Outcome> run_told(std::vector<std::string> argv, const Bootstrap& 
   const auto finished = run_process(
       command,
       [&](Stream stream, std::string_view text) {
-        context.log(text, stream == Stream::err);
         if (errors.size() < (1u << 20)) errors += text;
         for (const char c : text) {
           if (c != '\n' && c != '\r') {
             line += c;
             continue;
           }
-          // "I: installing essential packages...": what mmdebstrap itself says it does.
-          if (line.starts_with("I: ")) context.progress({line.substr(3), 0, 0, ""});
+          tell(line, stream == Stream::err, context);
           line.clear();
         }
       },
