@@ -1,6 +1,4 @@
 // slipway: reads the command line, runs one command, turns what went wrong into words and an exit code.
-#include <malloc.h>
-
 #include <cstdio>
 
 #include "cli/command.h"
@@ -10,10 +8,6 @@
 using namespace slipway;
 
 int main(int argc, char** argv) {
-  // A command lives for moments and builds large documents: asking the kernel for memory in small pieces, and
-  // giving it back in between, was a tenth of a run with nothing to do.
-  ::mallopt(M_TOP_PAD, 16 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
   cli::Session session;
   session.argv.assign(argv, argv + argc);
   try {

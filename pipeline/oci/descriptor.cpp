@@ -94,13 +94,16 @@ json list_json(const std::vector<Descriptor>& list) {
 }  // namespace
 
 Platform Platform::host() {
-  utsname name{};
-  if (::uname(&name) != 0) throw_errno("read the kernel's name", errno);
-  Platform out;
-  out.architecture = architecture_of(name.machine);
-  if (out.architecture == "arm")
-    out.variant = std::string_view(name.machine).starts_with("armv6") ? "v6" : "v7";
-  return out;
+  static const Platform host = [] {
+    utsname name{};
+    if (::uname(&name) != 0) throw_errno("read the kernel's name", errno);
+    Platform out;
+    out.architecture = architecture_of(name.machine);
+    if (out.architecture == "arm")
+      out.variant = std::string_view(name.machine).starts_with("armv6") ? "v6" : "v7";
+    return out;
+  }();
+  return host;
 }
 
 std::optional<Platform> Platform::parse(std::string_view text) {

@@ -129,16 +129,19 @@ class DockerfilePlugin final : public Plugin {
     json bases = json::object();
     try {
       const auto parsed = parse_build(request);
-      auto store = oci::open_user_store(invocation.cache_dir);
-      BaseImages images(store, invocation.cache_dir,
-                        {request.mirrors, request.insecure, request.pull, context.stop(), {}});
+      std::vector<std::string> names;
       for (const auto index : parsed->stages.order) {
         const auto& stage = parsed->stages.all[index];
-        if (stage.base_stage < 0 && stage.base != "scratch")
-          bases[stage.base] = images.digest(stage.base, request.platform).str();
+        if (stage.base_stage < 0 && stage.base != "scratch") names.push_back(stage.base);
         for (const auto* made : stage.steps)
-          if (const auto image = made->flag_value("from"); !image.empty() && !stage.copies.contains(made))
-            bases[image] = images.digest(image, request.platform).str();
+          if (auto image = made->flag_value("from"); !image.empty() && !stage.copies.contains(made))
+            names.push_back(std::move(image));
+      }
+      if (!names.empty()) {
+        auto store = oci::open_user_store(invocation.cache_dir);
+        BaseImages images(store, invocation.cache_dir,
+                          {request.mirrors, request.insecure, request.pull, context.stop(), {}});
+        for (const auto& name : names) bases[name] = images.digest(name, request.platform).str();
       }
     } catch (const Error&) {
       return nullptr;  // run() meets the same error and says it with its place
