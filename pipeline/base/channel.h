@@ -14,12 +14,15 @@ class Channel {
  public:
   // Any thread. After close() the value is dropped and false returned.
   bool push(T value) {
-    {
-      std::lock_guard lock(mutex_);
-      if (closed_) return false;
-      queue_.push_back(std::move(value));
-    }
+    if (!push_quietly(std::move(value))) return false;
     ready_.notify_one();
+    return true;
+  }
+  // The same, for a value that may wait until the next push: a receiver that sleeps sleeps on.
+  bool push_quietly(T value) {
+    std::lock_guard lock(mutex_);
+    if (closed_) return false;
+    queue_.push_back(std::move(value));
     return true;
   }
 

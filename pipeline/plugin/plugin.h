@@ -54,7 +54,7 @@ struct Invocation {
   std::filesystem::path cache_dir;    // shared between runs and processes: atomic writes, content-addressed
   std::filesystem::path state_dir;    // kept until the user removes it
   std::filesystem::path work_dir;     // this step's own, empty, removed after the run
-  std::filesystem::path reports_dir;  // JUnit and other reports left here are collected
+  std::filesystem::path reports_dir;  // empty; JUnit and other reports left here are kept with the run
   std::string run_id, step;           // "" outside a run
 };
 

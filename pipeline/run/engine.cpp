@@ -44,7 +44,7 @@ class Engine {
         stop_(std::move(stop)),
         kill_(std::move(kill)),
         setup_(plan, plugins, options),
-        shared_(std::make_shared<Shared>(plan)),
+        shared_(std::make_shared<Shared>(plan, setup_.work(), setup_.reports())),
         states_(plan.steps.size()),
         pending_(plan.steps.size()),
         dependents_(plan.steps.size()),
@@ -221,8 +221,11 @@ class Engine {
   }
 
   // Twice as many steps are handed over as may run: a worker that is free goes on without waiting for us.
+  // More of those that only want a fingerprint: most are done in less time than it takes to wake a thread.
   void launch_waiting() {
-    while (!queued_.empty() && running_.count() < 2 * setup_.jobs()) {
+    while (!queued_.empty()) {
+      const std::size_t ahead = queued_.front().second.wants_fingerprint ? 8 : 2;
+      if (running_.count() >= ahead * setup_.jobs()) return;
       auto [id, prepared] = std::move(queued_.front());
       queued_.pop_front();
       try {
@@ -517,6 +520,7 @@ class Engine {
     finished.critical_path = critical_path();
     emit(nullptr, finished);
     if (options_.on_idle) options_.on_idle();
+    shared_->scratch.clear();
     setup_.clean_up();
     return finished;
   }

@@ -58,7 +58,8 @@ void RunningSteps::start(Running::Work work, Job job, Prepared prepared) {
   auto& running = steps_[job.step];
   running.work = work;
   running.prepared = std::move(prepared);
-  workers_.add({bodies[static_cast<std::size_t>(work)], std::make_shared<Job>(std::move(job)), running.stop});
+  workers_.add({bodies[static_cast<std::size_t>(work)], std::make_shared<Job>(std::move(job)), running.stop,
+                work != Running::Work::fingerprint});
 }
 
 Running* RunningSteps::find(StepId id) {

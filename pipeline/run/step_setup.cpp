@@ -95,8 +95,6 @@ Job StepSetup::job(const Step& step, const Prepared& prepared) {
   job.plugin = prepared.plugin;
   job.action = prepared.action;
   job.invocation = prepared.invocation;
-  job.invocation.work_dir = work_ / step.name;
-  job.invocation.reports_dir = reports_ / step.name;
   const auto& declared = prepared.action->secrets;
   const bool any = std::find(declared.begin(), declared.end(), "*") != declared.end();
   for (const auto& name : step.secrets)

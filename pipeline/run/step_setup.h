@@ -35,8 +35,10 @@ class StepSetup {
   Job job(const Step& step, const Prepared& prepared);
 
   std::size_t jobs() const { return jobs_; }
-  const std::string& project() const { return project_; }  // under which "the last time" is kept
-  void clean_up();                                         // removes the run's empty work folder
+  const std::string& project() const { return project_; }      // under which "the last time" is kept
+  const std::filesystem::path& work() const { return work_; }  // of this run, as `reports`
+  const std::filesystem::path& reports() const { return reports_; }
+  void clean_up();  // removes both when they are empty
 
  private:
   struct Target {

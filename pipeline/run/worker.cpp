@@ -1,8 +1,5 @@
 #include "run/worker.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "run/event.h"
 #include "sys/files.h"
 
@@ -108,38 +105,22 @@ Error as_error(std::exception_ptr caught) {
   }
 }
 
-void make_dir(const fs::path& path) {
-  if (::mkdir(path.c_str(), 0755) != 0)
-    make_dirs(path);  // it is there, or its parent is not, or it cannot be
-}
-
-// A step's folder: made before an attempt, so that each attempt starts with an empty one, removed after it.
-class WorkDir {
- public:
-  explicit WorkDir(const fs::path& path) : path_(path) { make_dir(path_); }
-  ~WorkDir() {
-    if (::rmdir(path_.c_str()) == 0) return;
-    try {
-      remove_tree(path_);
-    } catch (const Error&) {
-      // A mount that outlived its owner: `slipway doctor` finds and clears it; the step's answer stands.
-    }
-  }
-
- private:
-  fs::path path_;
-};
-
-Attempt attempt_once(Job& job, Context& context) {
+Attempt attempt_once(Job& job, Shared& shared, Context& context) {
   Attempt attempt;
+  std::optional<Scratch::Place> place;
   try {
-    WorkDir work(job.invocation.work_dir);
-    make_dir(job.invocation.reports_dir);
+    place = shared.scratch.take();
+    job.invocation.work_dir = place->work;
+    job.invocation.reports_dir = place->reports;
     attempt.outcome = job.plugin->run(job.invocation, context);
   } catch (...) {
     attempt.error = as_error(std::current_exception());
   }
-  ::rmdir(job.invocation.reports_dir.c_str());  // stays when there are reports
+  try {
+    if (place) shared.scratch.give_back(*place, job.invocation.step);
+  } catch (...) {
+    if (!attempt.error) attempt.error = as_error(std::current_exception());
+  }
   return attempt;
 }
 
@@ -199,7 +180,7 @@ void run_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token st
     StepContext context(job.step, shared, stop);
     finished.attempt = with_retries(job.retries, job.backoff, stop, [&](int number) {
       if (number > 1) shared->channel.push({job.step, Message::AttemptStarted{number}});
-      auto attempt = attempt_once(job, context);
+      auto attempt = attempt_once(job, *shared, context);
       context.flush();
       return attempt;
     });

@@ -12,6 +12,7 @@
 #include "plugin/plugin.h"
 #include "run/key_lock.h"
 #include "run/retry.h"
+#include "run/scratch.h"
 #include "run/secrets.h"
 
 namespace slipway {
@@ -48,9 +49,11 @@ struct Message {
 
 // What the engine and the threads of its steps share; it outlives an abandoned thread.
 struct Shared {
-  explicit Shared(const Plan& plan) : secrets(plan) {}
+  Shared(const Plan& plan, std::filesystem::path work, std::filesystem::path reports)
+      : secrets(plan), scratch(std::move(work), std::move(reports)) {}
   Channel<Message> channel;
   Secrets secrets;
+  Scratch scratch;
   // A step has failed and the engine has not looked yet: no other begins. Set before the message that tells.
   std::atomic<bool> held{false};
   // Bytes of log that wait in the channel: a step that writes faster than they are consumed waits too.

@@ -53,7 +53,11 @@ void Workers::start_one() {
   // Copies of all pointers go along: a lost thread outlives this object.
   std::jthread thread([step, queue = queue_, shared = shared_] {
     while (auto task = queue->next(*step, shared->held)) {
-      shared->channel.push({task->job->step, Message::Begun{std::chrono::steady_clock::now()}});
+      Message begun{task->job->step, Message::Begun{std::chrono::steady_clock::now()}};
+      if (task->worth_telling)
+        shared->channel.push(std::move(begun));
+      else
+        shared->channel.push_quietly(std::move(begun));
       task->body(*task->job, shared, task->stop.get_token());
     }
   });

@@ -16,6 +16,7 @@ struct Task {
   Body body;
   std::shared_ptr<Job> job;
   std::stop_source stop;
+  bool worth_telling = true;  // false: that it began may be told together with its end
 };
 
 // The engine's thread only. A step begins in the order of add(), at most `limit` at once; its first message

@@ -29,7 +29,8 @@ void write_all(int fd, std::string_view bytes, const fs::path& path) {
   }
 }
 
-std::string read_open(int fd, const fs::path& path, std::uint64_t limit) {
+// nullopt: a file of /proc whose process has ended since it was opened.
+std::optional<std::string> read_open(int fd, const fs::path& path, std::uint64_t limit) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) cannot("read", path);
   if (S_ISDIR(info.st_mode))
@@ -42,9 +43,12 @@ std::string read_open(int fd, const fs::path& path, std::uint64_t limit) {
     if (size == out.size()) out.resize(out.size() * 2);
     const auto n = ::read(fd, out.data() + size, out.size() - size);
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == ESRCH) return std::nullopt;
     if (n < 0) cannot("read", path);
     if (n == 0) break;
     size += static_cast<std::size_t>(n);
+    // All that the file has: no second question whether there is more. (Files of /proc say 0, of /sys 4096.)
+    if (size <= limit && size > 0 && static_cast<off_t>(size) == info.st_size) break;
     if (size > limit)
       throw Error(ExitCode::usage, fmt::format("`{}` is larger than {} bytes", path.string(), limit));
   }

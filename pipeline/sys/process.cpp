@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <shared_mutex>
 
 #include "base/error.h"
 #include "sys/pipe.h"
@@ -51,9 +52,12 @@ void set_nonblocking(int fd) {
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
-// The children that are not reaped yet. While the lock is held none is reaped, so that a number in it never
+// The children that are not reaped yet. While `mutex` is held none is reaped, so that a number in it never
 // belongs to somebody else.
 struct Living {
+  // Shared by those who start children, which takes a while, so that they do not wait for each other; had
+  // alone by who must miss none. Taken before `mutex`.
+  std::shared_mutex starting;
   std::mutex mutex;
   std::set<pid_t> pids;  // guarded by mutex
 };
@@ -130,11 +134,12 @@ pid_t spawn(const Command& command, int in, int out, int err) {
   }
   auto environment = environment_of(command);
   pid_t pid = -1;
-  const std::lock_guard lock(living().mutex);
+  const std::shared_lock starting(living().starting);
   const int error = ::posix_spawn(&pid, program.c_str(), &plan.actions, &plan.attributes,
                                   pointers(argv).data(), pointers(environment).data());
   if (error != 0)
     throw Error(ExitCode::unavailable, fmt::format("cannot run `{}`: {}", argv[0], std::strerror(error)));
+  const std::lock_guard lock(living().mutex);
   living().pids.insert(pid);
   return pid;
 }
@@ -201,8 +206,6 @@ class Watch {
       in_ = std::move(in->write);
       set_nonblocking(in_.get());
     }
-    set_nonblocking(out_.get());
-    set_nonblocking(err_.get());
     try {
       loop();
     } catch (...) {
@@ -281,6 +284,7 @@ class Watch {
     deadline_ = Clock::now() + options_.grace;
   }
 
+  // Only what poll has found: a read that would have to wait is never made.
   void read_from(Fd& fd, Stream stream) {
     char buffer[65536];
     const auto n = ::read(fd.get(), buffer, sizeof buffer);
@@ -394,6 +398,7 @@ void Child::kill_group(int signal) const {
 }
 
 void kill_all_children() {
+  const std::lock_guard starting(living().starting);
   const std::lock_guard lock(living().mutex);
   for (const auto pid : living().pids) ::kill(-pid, SIGKILL);
 }

@@ -344,6 +344,7 @@ TEST_CASE("a reference to a step that left nothing is an error of the step that 
 TEST_CASE("a step gets folders of its own, and they go when it is done", "[run]") {
   FakeRun r;
   r.plan.step("build.a");
+  r.plan.step("build.b", {"build.a"});
   fs::path work, reports;
   r.work.bodies["build.a"] = [&](const Invocation& invocation, Context&) {
     work = invocation.work_dir;
@@ -353,10 +354,17 @@ TEST_CASE("a step gets folders of its own, and they go when it is done", "[run]"
     write_file_atomic(reports / "junit.xml", "<testsuites/>");
     return Outcome::success();
   };
+  r.work.bodies["build.b"] = [&](const Invocation& invocation, Context&) {
+    CHECK(fs::is_empty(invocation.work_dir));
+    CHECK(fs::is_empty(invocation.reports_dir));
+    return Outcome::success();
+  };
   r.run();
   CHECK_FALSE(fs::exists(work));
   CHECK_FALSE(fs::exists(work.parent_path()));
-  CHECK(fs::exists(reports / "junit.xml"));
+  CHECK(fs::exists(reports.parent_path() / "build.a" / "junit.xml"));
+  CHECK_FALSE(fs::exists(reports));
+  CHECK_FALSE(fs::exists(reports.parent_path() / "build.b"));
 }
 
 TEST_CASE("ten thousand log lines arrive whole and in order, and progress is thinned", "[run]") {
