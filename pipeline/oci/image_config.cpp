@@ -39,11 +39,12 @@ ImageHealthcheck read_healthcheck(const json& value) {
   const auto nanoseconds = [&](const char* name) {
     return static_cast<std::int64_t>(fields.optional_size(name).value_or(0));
   };
-  return ImageHealthcheck{.test = fields.strings("Test"),
-                     .interval_ns = nanoseconds("Interval"),
-                     .timeout_ns = nanoseconds("Timeout"),
-                     .start_period_ns = nanoseconds("StartPeriod"),
-                     .retries = static_cast<int>(std::min<std::int64_t>(nanoseconds("Retries"), 1'000'000))};
+  return ImageHealthcheck{
+      .test = fields.strings("Test"),
+      .interval_ns = nanoseconds("Interval"),
+      .timeout_ns = nanoseconds("Timeout"),
+      .start_period_ns = nanoseconds("StartPeriod"),
+      .retries = static_cast<int>(std::min<std::int64_t>(nanoseconds("Retries"), 1'000'000))};
 }
 
 json run_json(const ImageConfig& config) {

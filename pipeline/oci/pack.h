@@ -12,7 +12,8 @@ inline constexpr std::int64_t layer_time = 315'619'200;
 
 struct PackOptions {
   std::int64_t mtime = layer_time;
-  std::int64_t since = 0;  // files last changed before this (seconds) keep their own time: a package gave it to them
+  std::int64_t since =
+      0;  // files last changed before this (seconds) keep their own time: a package gave it to them
   std::function<bool(const std::string& path)> skip;  // leaves a path (and what is below) out
 };
 

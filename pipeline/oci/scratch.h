@@ -9,8 +9,8 @@
 
 namespace slipway::oci {
 
-// cache_dir/scratch/PREFIX-XXXXXX, locked (flock) as long as it lives. A folder whose lock nobody holds belonged
-// to a process that is dead: making a Scratch removes those first.
+// cache_dir/scratch/PREFIX-XXXXXX, locked (flock) as long as it lives. A folder whose lock nobody holds
+// belonged to a process that is dead: making a Scratch removes those first.
 class Scratch {
  public:
   Scratch(const fs::path& cache_dir, std::string_view prefix);

@@ -11,7 +11,8 @@ const Table<Source>& source_table() {
       {
           row::text("path", &Source::path, "a folder, relative to this file"),
           row::text("git", &Source::git, "the URL of a git repository (https, ssh, git, file)"),
-          row::text("ref", &Source::ref, "branch, tag or commit (default: the remote's HEAD; of a folder: what lies there)"),
+          row::text("ref", &Source::ref,
+                    "branch, tag or commit (default: the remote's HEAD; of a folder: what lies there)"),
           row::flag("submodules", &Source::submodules, "also check out submodules"),
           row::secret("token", &Source::token, "a secret to log in with over HTTPS"),
       }};

@@ -93,8 +93,9 @@ class GitPlugin : public Plugin {
     if (params.contains("path") && params.value("ref", "").empty())
       return {{"outputs", run(invocation, context).outputs}, {"changes", false}};
     const auto ref = params.value("ref", "");
-    return {{"lines", {fmt::format("asks {} for {}", params.value("url", params.value("path", "")),
-                                   ref.empty() ? "its HEAD" : ref)}}};
+    return {{"lines",
+             {fmt::format("asks {} for {}", params.value("url", params.value("path", "")),
+                          ref.empty() ? "its HEAD" : ref)}}};
   }
 
  private:

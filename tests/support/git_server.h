@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "sys/files.h"
 #include "support/slipway.h"
+#include "sys/files.h"
 #include "sys/process.h"
 
 namespace slipway::test {

@@ -1,4 +1,5 @@
-// orders: what was bought. Its data lives in its own Redis; the names of the buyers come from `users` over HTTP.
+// orders: what was bought. Its data lives in its own Redis; the names of the buyers come from `users` over
+// HTTP.
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -27,7 +28,8 @@ class Connection {
   Connection(const std::string& host, const std::string& port) {
     addrinfo hints{}, *found = nullptr;
     hints.ai_socktype = SOCK_STREAM;
-    if (getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0) throw std::runtime_error("no such host: " + host);
+    if (getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0)
+      throw std::runtime_error("no such host: " + host);
     fd_ = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0);
     const timeval limit{3, 0};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
