@@ -1,7 +1,9 @@
 // slipway cache
 #include "cli/command.h"
+#include "cli/project.h"
 #include "run/collect.h"
 #include "run/journal.h"
+#include "spec/load.h"
 
 namespace slipway::cli {
 
@@ -52,6 +54,18 @@ void collect(const Session& session, const CollectOptions& options) {
              done.snapshots, done.outcomes);
 }
 
+std::uint64_t size_of(const std::string& text) {
+  const auto bytes = parse_size(text);
+  if (!bytes) throw Error(ExitCode::usage, fmt::format("`{}` is no size", text)).hint("write 20GB or 500MB");
+  return *bytes;
+}
+
+// What the spec of this folder says, when there is one.
+std::uint64_t size_to_keep(const Session& session) {
+  if (session.spec_file.empty() && !spec_above(fs::current_path())) return Retain{}.cache;
+  return load_project(session).retain.cache;
+}
+
 }  // namespace
 
 void add_cache(CLI::App& app, Session& session) {
@@ -60,15 +74,12 @@ void add_cache(CLI::App& app, Session& session) {
   auto* info = command->add_subcommand("info", "say what it holds (the default)");
   info->callback([&session] { print_info(session); });
 
-  auto keep = std::make_shared<std::string>("20GB");
+  auto keep = std::make_shared<std::string>();
   auto* gc = command->add_subcommand("gc", "remove what was not used for longest, down to a size");
-  gc->add_option("--keep", *keep, "keep so much: 20GB, 500MB (default: 20GB)");
+  gc->add_option("--keep", *keep, "keep so much: 20GB, 500MB (default: `retain.cache` of the spec, 20GB)");
   gc->callback([keep, &session] {
-    const auto bytes = parse_size(*keep);
-    if (!bytes)
-      throw Error(ExitCode::usage, fmt::format("`{}` is no size", *keep)).hint("write 20GB or 500MB");
     CollectOptions options;
-    options.keep = *bytes;
+    options.keep = keep->empty() ? size_to_keep(session) : size_of(*keep);
     collect(session, options);
   });
 

@@ -1,5 +1,6 @@
 // slipway check: is the spec right? All mistakes at once, nothing run.
 #include "cli/project.h"
+#include "run/step_setup.h"
 
 namespace slipway::cli {
 
@@ -12,6 +13,8 @@ std::string count(std::size_t number, const std::string& what) {
 void check(Session& session) {
   const auto spec = load_project(session);
   const auto plan = make_plan(spec);
+  const EngineOptions options;
+  StepSetup(plan, *session.plugins, options);  // is each plugin there, and does it take these params?
   if (session.output == "json") {
     const json result = {{"valid", true},
                          {"file", spec.file.string()},

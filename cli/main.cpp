@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/signals.h"
+#include "cli/text.h"
 #include "plugins/builtin.h"
 
 using namespace slipway;
@@ -30,7 +31,11 @@ int main(int argc, char** argv) {
     }
     return session.exit_code;
   } catch (const Error& e) {
-    fmt::print(stderr, "slipway: {}\n", e.str());
+    // The words of a file, a server or a plugin are in it: none of them may steer the terminal.
+    const auto whole = e.str();
+    std::string text = "slipway: ";
+    for (const auto line : cli::lines_of(whole)) text += cli::harmless(line) + "\n";
+    fmt::print(stderr, "{}", text);
     return e.code() == ExitCode::interrupted ? cli::Signals::exit_code() : static_cast<int>(e.code());
   } catch (const std::exception& e) {
     fmt::print(stderr, "slipway: internal error: {}\n  hint: please report this with the command line\n",

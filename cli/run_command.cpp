@@ -19,8 +19,6 @@ namespace slipway::cli {
 
 namespace {
 
-constexpr std::size_t kKeptRuns = 200;
-
 std::pair<int, int> terminal_size() {
   winsize size{};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {24, 80};
@@ -125,7 +123,7 @@ void run_plan_command(Session& session, const Plan& plan, const RunFlags& flags,
                              std::strerror(events->error())));
   print_result(session, report);
   if (!flags.junit.empty()) write_junit(flags.junit, report);
-  retain_runs(session.dirs.state, kKeptRuns);
+  retain_runs(session.dirs.state, static_cast<std::size_t>(plan.keep_runs));
   session.exit_code =
       finished.exit == static_cast<int>(ExitCode::interrupted) ? Signals::exit_code() : finished.exit;
   if (any_abandoned()) {

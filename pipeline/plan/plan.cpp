@@ -115,7 +115,8 @@ json to_json(const Plan& plan) {
               {"name", plan.name},
               {"environment", plan.environment},
               {"spec_file", plan.spec_file.string()},
-              {"project_dir", plan.project_dir.string()}};
+              {"project_dir", plan.project_dir.string()},
+              {"keep_runs", plan.keep_runs}};
   json secrets = json::object();
   for (const auto& [name, source] : plan.secrets) {
     json& s = secrets[name] = {{"kind", kSecretKinds[static_cast<std::size_t>(source.kind)]}};
@@ -143,6 +144,7 @@ Plan plan_from_json(const json& saved) {
     plan.environment = saved.at("environment").get<std::string>();
     plan.spec_file = saved.at("spec_file").get<std::string>();
     plan.project_dir = saved.at("project_dir").get<std::string>();
+    plan.keep_runs = saved.value("keep_runs", plan.keep_runs);
     for (const auto& [name, s] : saved.at("secrets").items()) {
       SecretSource source;
       source.kind = word_of<SecretSource::Kind>(kSecretKinds, s.at("kind"));

@@ -58,6 +58,7 @@ struct Plan {
   std::filesystem::path spec_file, project_dir;
   std::map<std::string, SecretSource> secrets;
   std::vector<Step> steps;
+  int keep_runs = 200;  // journals left when a run of this plan has ended
 
   const Step* find(std::string_view name) const;
 };

@@ -44,6 +44,7 @@ class Planner {
 
     Plan plan;
     plan.name = spec_.name.text;
+    plan.keep_runs = spec_.retain.runs;
     plan.environment = spec_.environment;
     plan.spec_file = spec_.file;
     plan.project_dir = spec_.dir;

@@ -141,6 +141,16 @@ NodePtr put_in_known(const NodePtr& root, const Known& known, Diagnostics& diagn
 
 }  // namespace
 
+std::optional<std::filesystem::path> spec_above(const std::filesystem::path& cwd) {
+  for (auto folder = cwd;; folder = folder.parent_path()) {
+    for (auto name : {"slipway.yaml", "slipway.yml"}) {
+      std::error_code ec;
+      if (fs::exists(folder / name, ec)) return folder / name;
+    }
+    if (folder == folder.root_path() || folder.empty()) return std::nullopt;
+  }
+}
+
 std::filesystem::path find_spec(const std::string& given, const std::filesystem::path& cwd) {
   if (!given.empty()) {
     const fs::path path = fs::path(given).is_absolute() ? fs::path(given) : cwd / given;
@@ -154,13 +164,7 @@ std::filesystem::path find_spec(const std::string& given, const std::filesystem:
           .hint("`slipway init` writes one for the folder it is called in");
     return path;
   }
-  for (auto folder = cwd;; folder = folder.parent_path()) {
-    for (auto name : {"slipway.yaml", "slipway.yml"}) {
-      std::error_code ec;
-      if (fs::exists(folder / name, ec)) return folder / name;
-    }
-    if (folder == folder.root_path() || folder.empty()) break;
-  }
+  if (auto found = spec_above(cwd)) return *std::move(found);
   throw Error(ExitCode::usage, "there is no slipway.yaml here or in a folder above")
       .hint("`slipway init` writes one for this folder; -f names another file");
 }

@@ -17,6 +17,8 @@ struct LoadOptions {
 // The spec that a command in `cwd` works on: `given` when not empty, else slipway.yaml or slipway.yml there
 // or in a folder above. Throws Error(usage) with what to do next.
 std::filesystem::path find_spec(const std::string& given, const std::filesystem::path& cwd);
+// slipway.yaml or slipway.yml in `cwd` or the nearest folder above that has one.
+std::optional<std::filesystem::path> spec_above(const std::filesystem::path& cwd);
 
 // Throws Error(usage) with all mistakes at once, each with its place.
 Spec load_spec(const std::filesystem::path& file, const LoadOptions& options = {});

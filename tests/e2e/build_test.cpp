@@ -319,6 +319,67 @@ TEST_CASE("killed in the middle of a RUN, the next build goes on and gives the s
   CHECK(fresh.build({"--build-arg", "NAP=0"}).out == again.out);
 }
 
+TEST_CASE("what was built and pushed is pulled and run by others", "[e2e][build]") {
+  if (!ready() || !test::have("buildah") || !test::have("docker-registry")) return;
+  const Builder user;
+  const test::RegistryServer server;
+  user.write("ctx/hello", "hello\n");
+  const auto built = user.dockerfile(
+      "FROM base\nCOPY --chown=app:crew hello /srv/\nRUN mkdir -p /srv/more && echo made >/srv/more/made && "
+      "rm /etc/group && ln -s hello /srv/link\nENV WHO=world\nWORKDIR /srv\n",
+      {"-t", server.host() + "/app:1"});
+  INFO(built.err);
+  REQUIRE(built.code == 0);
+  REQUIRE(user.slipway({"image", "push", server.host() + "/app:1"}).code == 0);
+
+  const auto storage = user.dir() / "buildah";
+  const std::vector<std::string> buildah = {
+      "buildah",          "--root", (storage / "root").string(), "--runroot", (storage / "run").string(),
+      "--storage-driver", "vfs"};
+  const auto call = [&](std::vector<std::string> args) {
+    auto argv = buildah;
+    argv.insert(argv.end(), args.begin(), args.end());
+    return tool(argv, user.dir());
+  };
+  auto name = call({"from", "--tls-verify=false", "docker://" + server.host() + "/app:1"});
+  name.erase(name.find('\n'));
+  CHECK(call({"run", "--isolation", "chroot", name, "--", "sh", "-c",
+              "cat link more/made; stat -c '%u:%g %a' hello; echo $WHO; test -e /etc/group || echo gone; "
+              "pwd"}) == "hello\nmade\n1000:2000 644\nworld\ngone\n/srv\n");
+  call({"rm", "--all"});
+  call({"rmi", "--all"});
+}
+
+TEST_CASE("a disk that is full while a layer is written is told, and harms nothing", "[e2e][build]") {
+  if (!ready() || !test::have("unshare")) return;
+  const Builder user;
+  user.write("ctx/Dockerfile", "FROM scratch\nCOPY big small /\n");
+  user.write("ctx/small", "small\n");
+  // Cannot be compressed: what is written is as large as what is read.
+  tool({"sh", "-c", "head -c 20000000 /dev/urandom >ctx/big"}, user.dir());
+  auto command = user.command({});
+  command.argv = {"unshare", "--mount",
+                  "sh",      "-c",
+                  R"sh(
+cache=$SLIPWAY_CACHE_DIR
+mount -t tmpfs -o size=12m tmpfs $cache || exit 99
+$0 image build ctx; echo "first: $?"
+for blob in $cache/store/blobs/sha256/*; do
+  [ -e $blob ] || continue
+  [ "$(sha256sum <$blob | cut -c-64)" = ${blob##*/} ] || echo "broken: $blob"
+done
+mount -o remount,size=200m $cache
+$0 image build ctx >/dev/null 2>&1; echo "second: $?"
+)sh",     test::slipway_binary().string()};
+  Ran ran;
+  run_process(command, [&](Stream stream, std::string_view text) {
+    (stream == Stream::out ? ran.out : ran.err) += text;
+  });
+  INFO(ran.err);
+  CHECK(ran.out == "first: 6\nsecond: 0\n");
+  CHECK(ran.err.find("the disk is full") != std::string::npos);
+}
+
 TEST_CASE("an interrupted build ends at once with exit 130 and leaves nothing", "[e2e][build]") {
   if (!ready()) return;
   const Builder user;

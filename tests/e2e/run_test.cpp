@@ -354,6 +354,21 @@ TEST_CASE("on a terminal the running steps are redrawn and the story stays", "[r
   CHECK(times_alike(screen).find("✔ demo done in 0.0s · run r-1 · 1 ran") != std::string::npos);
 }
 
+TEST_CASE("as many runs are kept as the spec says", "[run]") {
+  User user;
+  user.write("slipway.yaml", R"(version: 1
+name: demo
+steps: [{name: work, run: "true"}]
+retain: {runs: 2, cache: 1GB}
+)");
+  for (int i = 0; i < 4; ++i) REQUIRE(user.slipway({"run"}).code == 0);
+  const auto runs = json::parse(user.slipway({"runs", "-o", "json"}).out);
+  CHECK(runs.size() == 2);
+  CHECK(user.slipway({"cache", "gc"}).code == 0);
+  user.write("elsewhere/x", "");
+  CHECK(user.slipway({"cache", "gc"}, "elsewhere").code == 0);
+}
+
 TEST_CASE("the cache can be looked at, shrunk and emptied, but not under a run", "[run]") {
   User user;
   user.write("slipway.yaml", R"(version: 1

@@ -1,0 +1,109 @@
+// Specs that are wrong, as a user meets them: what, where, what next, exit code 2, and nothing is run.
+#include <catch2/catch.hpp>
+
+#include "support/slipway.h"
+
+using namespace slipway;
+using namespace slipway::test;
+
+namespace {
+
+Ran check(const User& user, const std::string& text) {
+  user.write("slipway.yaml", text);
+  return user.slipway({"check"});
+}
+
+}  // namespace
+
+TEST_CASE("a spec that is not there, or no spec, says what to do", "[check]") {
+  User user;
+  const auto missing = user.slipway({"run"});
+  CHECK(missing.code == 2);
+  CHECK(missing.err ==
+        "slipway: there is no slipway.yaml here or in a folder above\n"
+        "  hint: `slipway init` writes one for this folder; -f names another file\n");
+  const auto named = user.slipway({"-f", "other.yaml", "run"});
+  CHECK(named.code == 2);
+  CHECK(named.err.find("there is no spec `other.yaml`") != std::string::npos);
+  fs::create_directories(user.dir() / "folder");
+  CHECK(user.slipway({"-f", "folder", "run"}).err.find("`") != std::string::npos);
+  CHECK(user.slipway({"-f", "folder", "run"}).code == 2);
+}
+
+TEST_CASE("what is no mapping is told with its place", "[check]") {
+  User user;
+  for (const auto& [text, says] : std::vector<std::pair<std::string, std::string>>{
+           {"- a\n- b\n", "slipway.yaml:1:1: a spec is a mapping, not a list"},
+           {"just words\n", "slipway.yaml:1:1: a spec is a mapping, not"},
+           {"", "slipway.yaml:1:1: the file is empty"},
+           {"version: 1\nname: [\n", "slipway.yaml:3:1: "},
+           {std::string("version: 1\n\0", 12), "a NUL byte"}}) {
+    INFO(text);
+    const auto ran = check(user, text);
+    INFO(ran.err);
+    CHECK(ran.code == 2);
+    CHECK(ran.err.find(says) != std::string::npos);
+  }
+}
+
+TEST_CASE("all mistakes come at once, each with its place, its line and a way out", "[check]") {
+  User user;
+  const auto ran = check(user, R"(version: 1
+name: shop
+images:
+  web: {context: .}
+services:
+  site: {image: wbe, replicas: many, port: 80, port: 81}
+  shop: {image: web, ingress: {host: x}}
+timeout: 5 parsecs
+)");
+  CHECK(ran.code == 2);
+  CHECK(ran.err == R"(slipway: slipway.yaml:6:17: there is no image `wbe`
+     6 |   site: {image: wbe, replicas: many, port: 80, port: 81}
+       |                 ^~~
+  hint: did you mean `web`?
+slipway.yaml:6:32: this must be a whole number from 1 to 100, not `many`
+     6 |   site: {image: wbe, replicas: many, port: 80, port: 81}
+       |                                ^~~~
+slipway.yaml:6:48: the key `port` stands here twice
+     6 |   site: {image: wbe, replicas: many, port: 80, port: 81}
+       |                                                ^~~~
+  hint: the first one is at slipway.yaml:6:38
+slipway.yaml:7:22: `ingress` is not built yet: routes from outside of a cluster
+     7 |   shop: {image: web, ingress: {host: x}}
+       |                      ^~~~~~~
+  hint: take it out: slipway does not ignore what it cannot do
+slipway.yaml:8:1: unknown key `timeout` in spec
+     8 | timeout: 5 parsecs
+       | ^~~~~~~
+)");
+}
+
+TEST_CASE("a plugin that nobody has is told with a near one, before anything runs", "[check]") {
+  User user;
+  const std::string text = R"(version: 1
+name: shop
+images:
+  base: {uses: debain, with: {packages: [redis]}}
+steps:
+  - {name: first, run: touch ran}
+)";
+  for (const std::string command : {"check", "run"}) {
+    user.write("slipway.yaml", text);
+    const auto ran = user.slipway({command});
+    INFO(ran.err);
+    CHECK(ran.code == 2);
+    CHECK(ran.err.find("slipway.yaml:4:3: unknown plugin `debain`\n  hint: did you mean `debian`?") !=
+          std::string::npos);
+    CHECK_FALSE(fs::exists(user.dir() / "ran"));
+  }
+}
+
+TEST_CASE("what a file says does not steer the terminal", "[check]") {
+  User user;
+  const auto ran = check(user, "version: 1\nname: x\n\"\\e]0;owned\\a\\e[2J\": 1\n# \x1b[31m \x9b\n");
+  CHECK(ran.code == 2);
+  CHECK(ran.err.find('\x1b') == std::string::npos);
+  CHECK(ran.err.find('\x9b') == std::string::npos);
+  CHECK(ran.err.find('\a') == std::string::npos);
+}
