@@ -1,10 +1,15 @@
 #include "cli/leftovers.h"
 
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <sstream>
 
 #include "oci/network.h"
+#include "oci/scratch.h"
+#include "plugins/test/private_network.h"
+#include "run/journal.h"
 
 namespace slipway::cli {
 
@@ -99,6 +104,54 @@ void of_processes(bool dry_run, std::vector<Leftover>& out) {
   }
 }
 
+// A path of /proc/self/mountinfo, where blanks and backslashes are octal (proc(5)).
+std::string unescape(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  return out;
+}
+
+// Lazily: what still uses a mount keeps it until it ends. Nothing is removed while something is mounted below:
+// it may be anyone's files.
+void remove_with_mounts(const fs::path& folder) {
+  std::vector<std::string> mounts;
+  std::istringstream lines(read_file("/proc/self/mountinfo"));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string id, parent, device, root, target;
+    words >> id >> parent >> device >> root >> target;
+    target = unescape(target);
+    if (target.starts_with(folder.string() + "/")) mounts.push_back(target);
+  }
+  for (auto it = mounts.rbegin(); it != mounts.rend(); ++it)
+    if (::umount2(it->c_str(), MNT_DETACH) != 0) throw_errno(fmt::format("unmount `{}`", *it), errno);
+  remove_tree(folder);
+}
+
+// Of steps, builds and tests whose slipway was killed.
+void of_folders(const Dirs& dirs, bool dry_run, std::vector<Leftover>& out) {
+  std::vector<fs::path> folders = oci::abandoned_scratch(dirs.cache), work;
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(dirs.cache / "work", ec)) work.push_back(entry.path());
+  std::set<std::string> running;  // after the folders, so that a run that begins meanwhile is not touched
+  for (const auto& run : list_runs(dirs.state))
+    if (run.running()) running.insert(run.id);
+  for (const auto& folder : work)
+    if (!running.contains(folder.filename().string())) folders.push_back(folder);
+  for (const auto& folder : folders)
+    out.push_back(
+        clear(fmt::format("folder {}", folder.string()), dry_run, [&] { remove_with_mounts(folder); }));
+  for (const auto& network : PrivateNetwork::abandoned(dirs.cache))
+    out.push_back(clear(fmt::format("network of a test {}", network.filename().string()), dry_run,
+                        [&] { PrivateNetwork::clear(network); }));
+}
+
 }  // namespace
 
 std::vector<Leftover> find_leftovers(Plugins& plugins, const Dirs& dirs, bool dry_run) {
@@ -106,6 +159,7 @@ std::vector<Leftover> find_leftovers(Plugins& plugins, const Dirs& dirs, bool dr
   of_places(plugins, dirs, dry_run, out);
   if (::geteuid() != 0) return out;
   of_processes(dry_run, out);
+  of_folders(dirs, dry_run, out);
   of_networks(dry_run, out);
   return out;
 }

@@ -1,4 +1,4 @@
-// What killed runs leave on a machine: replicas, bridges, namespaces, processes.
+// What killed runs leave on a machine: replicas, bridges, namespaces, processes, folders, mounts.
 #pragma once
 #include <string>
 #include <vector>

@@ -25,6 +25,16 @@ void sweep(const fs::path& parent) {
 
 }  // namespace
 
+std::vector<fs::path> abandoned_scratch(const fs::path& cache_dir) {
+  std::vector<fs::path> out;
+  std::error_code ec;
+  if (!fs::exists(cache_dir / "scratch", ec)) return out;
+  const auto guard = FileLock::wait(cache_dir / "scratch.lock");
+  for (const auto& entry : fs::directory_iterator(cache_dir / "scratch", ec))
+    if (entry.is_directory(ec) && FileLock::try_lock(entry.path() / lock_name)) out.push_back(entry.path());
+  return out;
+}
+
 Scratch::Scratch(const fs::path& cache_dir, std::string_view prefix) {
   const auto parent = cache_dir / "scratch";
   make_dirs(parent);

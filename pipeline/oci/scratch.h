@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "sys/files.h"
 
@@ -22,5 +23,8 @@ class Scratch {
   fs::path path_;
   std::optional<FileLock> lock_;
 };
+
+// The folders of dead owners, for `slipway doctor`.
+std::vector<fs::path> abandoned_scratch(const fs::path& cache_dir);
 
 }  // namespace slipway::oci

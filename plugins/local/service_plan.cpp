@@ -156,11 +156,19 @@ std::vector<std::vector<const ServicePlan*>> levels_of(const std::vector<Service
   std::set<std::string> placed;
   while (placed.size() < plans.size()) {
     std::vector<const ServicePlan*> level;
-    for (const auto& plan : plans) {
-      if (placed.contains(plan.name)) continue;
-      const bool ready = std::all_of(plan.depends_on.begin(), plan.depends_on.end(),
-                                     [&](const auto& on) { return placed.contains(on.first); });
-      if (ready) level.push_back(&plan);
+    std::set<std::string> started;  // of this level; a level is started in its order
+    for (bool more = true; more;) {
+      more = false;
+      for (const auto& plan : plans) {
+        if (placed.contains(plan.name) || started.contains(plan.name)) continue;
+        const bool ready = std::all_of(plan.depends_on.begin(), plan.depends_on.end(), [&](const auto& on) {
+          return placed.contains(on.first) || (on.second == "started" && started.contains(on.first));
+        });
+        if (!ready) continue;
+        level.push_back(&plan);
+        started.insert(plan.name);
+        more = true;
+      }
     }
     if (level.empty()) throw Error(ExitCode::usage, "services depend on each other in a circle");
     for (const auto* plan : level) placed.insert(plan->name);

@@ -46,7 +46,8 @@ enum class Secrets {
 std::vector<ServicePlan> plan_services(const Invocation& invocation, const oci::Store& store,
                                        Secrets secrets = Secrets::given);
 
-// Services that may be updated at the same time, those others wait for first.
+// Services that may be updated at the same time, those others wait for first. Within a level those come first
+// that others want started, not healthy.
 std::vector<std::vector<const ServicePlan*>> levels_of(const std::vector<ServicePlan>& plans);
 
 }  // namespace slipway::local

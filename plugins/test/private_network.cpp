@@ -19,21 +19,27 @@ void forget(const fs::path& dir) {
   fs::remove(dir.string() + kLock);
 }
 
-// Networks whose owner is dead: nobody holds their lock.
-void sweep(const fs::path& place) {
+}  // namespace
+
+// Nobody holds their lock.
+std::vector<fs::path> PrivateNetwork::abandoned(const fs::path& cache_dir) {
+  const auto place = cache_dir / "test-networks";
+  std::vector<fs::path> out;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(place, error)) {
-    if (entry.path().extension() != kLock) continue;
-    if (const auto dead = FileLock::try_lock(entry.path())) forget(place / entry.path().stem());
-  }
+  for (const auto& entry : fs::directory_iterator(place, error))
+    if (entry.path().extension() == kLock && FileLock::try_lock(entry.path()))
+      out.push_back(place / entry.path().stem());
+  return out;
 }
 
-}  // namespace
+void PrivateNetwork::clear(const fs::path& abandoned) {
+  if (const auto dead = FileLock::try_lock(abandoned.string() + kLock)) forget(abandoned);
+}
 
 PrivateNetwork::PrivateNetwork(const fs::path& cache_dir) {
   static std::atomic<int> counter{0};
   const auto place = cache_dir / "test-networks";
-  sweep(place);
+  for (const auto& dir : abandoned(cache_dir)) clear(dir);
   while (!lock_) {
     // Never used before, also not by a process of the same number.
     dir_ = place / fmt::format("{}-{}-{}", ::getpid(), now_micros(), ++counter);

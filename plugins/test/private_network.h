@@ -3,6 +3,7 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <vector>
 
 #include "oci/network.h"
 #include "sys/files.h"
@@ -17,6 +18,9 @@ class PrivateNetwork {
   PrivateNetwork(const PrivateNetwork&) = delete;
   PrivateNetwork& operator=(const PrivateNetwork&) = delete;
   oci::Network& network() { return *network_; }
+  // The state folders of those whose owner is dead, and their end: for `slipway doctor`.
+  static std::vector<fs::path> abandoned(const fs::path& cache_dir);
+  static void clear(const fs::path& abandoned);
 
  private:
   fs::path dir_;

@@ -251,6 +251,36 @@ TEST_CASE("a rollout that is killed leaves the old release serving; doctor clear
   CHECK(contains(blog.good({"status"}).out, "✔ 2/2 healthy"));
 }
 
+TEST_CASE("doctor clears the folders and mounts of runs that were killed, and nothing of those that live",
+          "[target]") {
+  if (!ready()) return;
+  User user;
+  user.write("slipway.yaml",
+             "version: 1\nname: demo\nsteps: [{name: nap, run: echo up && exec sleep 100}]\n");
+  Live dead(user, {"run"}), alive(user, {"run"});
+  REQUIRE(dead.says("up"));
+  REQUIRE(alive.says("up"));
+  const auto work = user.cache() / "work";
+  REQUIRE(eventually([&] { return std::distance(fs::directory_iterator(work), {}) == 2; }));
+  dead.signal(SIGKILL);
+  dead.end();
+  // As a build that was killed leaves it: a folder that nobody holds, with something mounted in it.
+  const auto scratch = user.cache() / "scratch/run dead";
+  user.write("cache/scratch/run dead/.lock", "");
+  fs::create_directories(scratch / "root");
+  Command mount;
+  mount.argv = {"mount", "-t", "tmpfs", "tmpfs", (scratch / "root").string()};
+  run_capture(mount);
+  CHECK(count(user.slipway({"doctor", "--dry-run"}).out, "left behind: folder ") == 2);
+  CHECK(fs::exists(scratch));
+  CHECK(count(user.slipway({"doctor"}).out, "cleared: folder ") == 2);
+  CHECK_FALSE(fs::exists(scratch));
+  CHECK(std::distance(fs::directory_iterator(work), {}) == 1);
+  CHECK(read_file("/proc/self/mountinfo").find("run\\040dead") == std::string::npos);
+  alive.signal(SIGINT);
+  CHECK(alive.end() == 130);
+}
+
 TEST_CASE("a way back that fails is exit 5, and says what is where", "[target]") {
   if (!ready()) return;
   Blog blog;

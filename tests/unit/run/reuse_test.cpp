@@ -225,26 +225,26 @@ TEST_CASE("a resumed run does not do the user's finished commands again, unless 
   CHECK(r.work.runs_of("step.notify") == 2);
 }
 
-TEST_CASE("three thousand lookups take under 20 ms", "[run][cache]") {
+TEST_CASE("what was stored is found, whoever opens the cache", "[run][cache]") {
   TempDir dir(fs::temp_directory_path(), "slipway-cache-");
-  StepCache cache(dir.path());
   std::vector<std::string> keys;
-  for (int i = 0; i < 3000; ++i) {
-    keys.push_back(Digest::of(fmt::format("key {}", i)).hex());
-    cache.store(keys.back(), {{{"digest", keys.back()}, {"name", "users"}}, "r-1", now_micros(), Millis(5)});
-  }
-  cache.commit();
-  std::int64_t best = 1'000'000;  // of a few tries: the machine may be busy with other things
-  for (int attempt = 0; attempt < 20 && best > 20'000; ++attempt) {
-    const auto start = now_micros();
-    for (const auto& key : keys) REQUIRE(cache.lookup(key));
+  {
+    StepCache cache(dir.path());
+    for (int i = 0; i < 3000; ++i) {
+      keys.push_back(Digest::of(fmt::format("key {}", i)).hex());
+      cache.store(keys.back(),
+                  {{{"digest", keys.back()}, {"name", "users"}}, "r-1", now_micros(), Millis(5)});
+    }
     cache.commit();
-    best = std::min(best, now_micros() - start);
   }
-  CAPTURE(best);
-#if defined(NDEBUG) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-  CHECK(best < 20'000);
-#endif
+  StepCache cache(dir.path());
+  CHECK(cache.size() == 3000);
+  for (const auto& key : keys) {
+    const auto found = cache.lookup(key);
+    REQUIRE(found);
+    CHECK(found->outputs.at("digest") == key);
+  }
+  CHECK_FALSE(cache.lookup(Digest::of("another").hex()));
 }
 
 TEST_CASE("a damaged index is moved aside", "[run][cache]") {
