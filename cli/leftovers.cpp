@@ -117,8 +117,8 @@ std::string unescape(std::string_view text) {
   return out;
 }
 
-// Lazily: what still uses a mount keeps it until it ends. Nothing is removed while something is mounted below:
-// it may be anyone's files.
+// Lazily: what still uses a mount keeps it until it ends. Nothing is removed while something is mounted
+// below: it may be anyone's files.
 void remove_with_mounts(const fs::path& folder) {
   std::vector<std::string> mounts;
   std::istringstream lines(read_file("/proc/self/mountinfo"));

@@ -305,7 +305,8 @@ const Table<Retain>& retain_table() {
       "retention rule",
       "How much is kept on this machine.",
       {
-          row::number("runs", &Retain::runs, 1, 1'000'000, "runs with their journals, of all projects (default 200)"),
+          row::number("runs", &Retain::runs, 1, 1'000'000,
+                      "runs with their journals, of all projects (default 200)"),
           row::custom<Retain>("cache", "what `slipway cache gc` leaves (default 20GB)", schema_of::text(),
                               [](Retain& into, const Node& node, Diagnostics& d) {
                                 const auto size = node.is_scalar() ? parse_size(node.text) : std::nullopt;
