@@ -14,6 +14,23 @@ struct Options {
   std::string reference, place, platform;
 };
 
+// A folder that this pull made and that got nothing is taken away again; one with blobs helps the next try.
+class FreshFolder {
+ public:
+  explicit FreshFolder(fs::path dir) : dir_(std::move(dir)), fresh_(!fs::exists(dir_)) {}
+  ~FreshFolder() {
+    std::error_code ec;
+    if (!fresh_ || !fs::is_empty(dir_ / "blobs/sha256", ec) || ec) return;
+    fs::remove_all(dir_, ec);
+  }
+  FreshFolder(const FreshFolder&) = delete;
+  FreshFolder& operator=(const FreshFolder&) = delete;
+
+ private:
+  fs::path dir_;
+  bool fresh_;
+};
+
 void pull(const Session& session, const Options& options) {
   const auto reference = oci::Reference::parse(options.reference);
   const auto platform = platform_of(options.platform);
@@ -29,6 +46,8 @@ void pull(const Session& session, const Options& options) {
                     : reference.tag.empty() ? std::string("latest")
                                             : reference.tag;
   oci::RegistryClient client(options_of(options.registry, session), session.stop);
+  std::optional<FreshFolder> fresh;
+  if (place) fresh.emplace(place->dir);
   auto store = place ? oci::Store(place->dir) : oci::open_user_store(session.dirs.cache);
   oci::Descriptor image;
   {

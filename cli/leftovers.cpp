@@ -9,6 +9,7 @@
 #include "oci/network.h"
 #include "oci/scratch.h"
 #include "plugins/test/private_network.h"
+#include "report/history.h"
 #include "run/journal.h"
 
 namespace slipway::cli {
@@ -68,8 +69,14 @@ void of_networks(bool dry_run, std::vector<Leftover>& out) {
                         [&] { oci::Network::remove_orphan(bridge); }));
 }
 
-std::vector<std::string> arguments_of(const fs::path& process) {
-  const auto text = read_file_if_exists(process / "cmdline").value_or("");
+// The strings of /proc/PID/cmdline or environ; none of a process that ended or is not ours to look at.
+std::vector<std::string> strings_of(const fs::path& file) {
+  std::string text;
+  try {
+    text = read_file_if_exists(file).value_or("");
+  } catch (const Error&) {
+    return {};
+  }
   std::vector<std::string> out;
   for (std::size_t from = 0; from < text.size();) {
     const auto end = std::min(text.find('\0', from), text.size());
@@ -79,13 +86,50 @@ std::vector<std::string> arguments_of(const fs::path& process) {
   return out;
 }
 
+std::vector<fs::path> all_processes() {
+  std::vector<fs::path> out;
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator("/proc", ec))
+    if (std::isdigit(static_cast<unsigned char>(entry.path().filename().string()[0])))
+      out.push_back(entry.path());
+  return out;
+}
+
+void signal_process(const fs::path& process, int signal) {
+  if (::kill(std::atoi(process.filename().c_str()), signal) != 0 && errno != ESRCH)
+    throw_errno("stop it", errno);
+}
+
+// The run whose step started a process: each finds its reports folder below work/RUN in its environment.
+std::string run_of(const fs::path& process, const fs::path& work) {
+  for (const auto& variable : strings_of(process / "environ")) {
+    if (!variable.starts_with("SLIPWAY_REPORTS=")) continue;
+    const auto inside = fs::path(variable.substr(16)).lexically_relative(work);
+    return inside.empty() ? "" : inside.begin()->string();
+  }
+  return "";
+}
+
+// What steps of killed runs had started. Of a run that ended, what still lives is meant to.
+void of_steps(const Dirs& dirs, bool dry_run, std::vector<Leftover>& out) {
+  std::set<std::string> crashed;
+  for (const auto& run : list_runs(dirs.state))
+    if (summarize_run(run).state == RunSummary::State::crashed) crashed.insert(run.id);
+  if (crashed.empty()) return;
+  for (const auto& process : all_processes()) {
+    const auto run = run_of(process, dirs.cache / "work");
+    if (!crashed.contains(run)) continue;
+    const auto args = strings_of(process / "cmdline");
+    out.push_back(clear(fmt::format("process {} ({}) of run {}", process.filename().string(),
+                                    args.empty() ? "" : fs::path(args[0]).filename().string(), run),
+                        dry_run, [&] { signal_process(process, SIGKILL); }));
+  }
+}
+
 // Monitors and balancers whose folder somebody removed under them.
 void of_processes(bool dry_run, std::vector<Leftover>& out) {
-  std::error_code ec;
-  for (const auto& process : fs::directory_iterator("/proc", ec)) {
-    const auto name = process.path().filename().string();
-    if (!std::isdigit(static_cast<unsigned char>(name[0]))) continue;
-    const auto args = arguments_of(process.path());
+  for (const auto& process : all_processes()) {
+    const auto args = strings_of(process / "cmdline");
     if (args.empty()) continue;
     const auto program = fs::path(args[0]).filename();
     fs::path folder;
@@ -97,10 +141,9 @@ void of_processes(bool dry_run, std::vector<Leftover>& out) {
           folder = fs::path(args[i + 1]).parent_path();
     std::error_code ignored;
     if (folder.empty() || fs::exists(folder, ignored)) continue;
-    out.push_back(
-        clear(fmt::format("{} (process {}) of {}", program.string(), name, folder.string()), dry_run, [&] {
-          if (::kill(std::atoi(name.c_str()), SIGTERM) != 0 && errno != ESRCH) throw_errno("stop it", errno);
-        }));
+    out.push_back(clear(
+        fmt::format("{} (process {}) of {}", program.string(), process.filename().string(), folder.string()),
+        dry_run, [&] { signal_process(process, SIGTERM); }));
   }
 }
 
@@ -157,6 +200,7 @@ void of_folders(const Dirs& dirs, bool dry_run, std::vector<Leftover>& out) {
 std::vector<Leftover> find_leftovers(Plugins& plugins, const Dirs& dirs, bool dry_run) {
   std::vector<Leftover> out;
   of_places(plugins, dirs, dry_run, out);
+  of_steps(dirs, dry_run, out);
   if (::geteuid() != 0) return out;
   of_processes(dry_run, out);
   of_folders(dirs, dry_run, out);

@@ -213,6 +213,7 @@ std::optional<Outcome> run_told(std::vector<std::string> argv, const Bootstrap& 
   command.env = {{"SOURCE_DATE_EPOCH", std::to_string(oci::layer_time)},
                  {"LC_ALL", "C.UTF-8"},
                  {"DEBIAN_FRONTEND", "noninteractive"},
+                 {"PYTHONHASHSEED", "0"},  // the order of sets in what maintainer scripts compile
                  {"TMPDIR", work.string()}};
   const auto finished = run_process(
       command,

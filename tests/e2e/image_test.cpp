@@ -166,6 +166,7 @@ TEST_CASE("logins come from a file as docker writes it; without them the exit co
   CHECK_THAT(ran.err,
              Catch::Contains(fmt::format("slipway: `{}` does not let `ada` pull from `app`", server.host())));
   CHECK(ran.err.find("wrong") == std::string::npos);
+  CHECK_FALSE(fs::exists(user.dir() / "out"));  // no empty layout stays
 }
 
 TEST_CASE("mistakes in what is typed are told whole", "[image]") {

@@ -251,14 +251,15 @@ TEST_CASE("a rollout that is killed leaves the old release serving; doctor clear
   CHECK(contains(blog.good({"status"}).out, "✔ 2/2 healthy"));
 }
 
-TEST_CASE("doctor clears the folders and mounts of runs that were killed, and nothing of those that live",
+TEST_CASE("doctor clears the folders, mounts and processes of runs that were killed, nothing of those that live",
           "[target]") {
   if (!ready()) return;
   User user;
   user.write("slipway.yaml",
              "version: 1\nname: demo\nsteps: [{name: nap, run: echo up && exec sleep 100}]\n");
-  Live dead(user, {"run"}), alive(user, {"run"});
+  Live dead(user, {"run"});
   REQUIRE(dead.says("up"));
+  Live alive(user, {"run"});
   REQUIRE(alive.says("up"));
   const auto work = user.cache() / "work";
   REQUIRE(eventually([&] { return std::distance(fs::directory_iterator(work), {}) == 2; }));
@@ -271,9 +272,15 @@ TEST_CASE("doctor clears the folders and mounts of runs that were killed, and no
   Command mount;
   mount.argv = {"mount", "-t", "tmpfs", "tmpfs", (scratch / "root").string()};
   run_capture(mount);
-  CHECK(count(user.slipway({"doctor", "--dry-run"}).out, "left behind: folder ") == 2);
+  const auto dry = user.slipway({"doctor", "--dry-run"}).out;
+  CHECK(count(dry, "left behind: folder ") == 2);
+  CHECK(count(dry, "(sleep) of run r-1") == 1);
+  CHECK(count(dry, "(sleep) of run") == 1);
   CHECK(fs::exists(scratch));
-  CHECK(count(user.slipway({"doctor"}).out, "cleared: folder ") == 2);
+  const auto cleared = user.slipway({"doctor"}).out;
+  CHECK(count(cleared, "cleared: folder ") == 2);
+  CHECK(count(cleared, "cleared: process ") == 1);
+  CHECK(count(user.slipway({"doctor"}).out, "(sleep) of run") == 0);
   CHECK_FALSE(fs::exists(scratch));
   CHECK(std::distance(fs::directory_iterator(work), {}) == 1);
   CHECK(read_file("/proc/self/mountinfo").find("run\\040dead") == std::string::npos);
