@@ -147,7 +147,7 @@ TEST_CASE("of an image for several platforms the one asked for is taken", "[imag
   CHECK(told["platforms"] == json({"linux/amd64", "linux/arm64"}));
 }
 
-TEST_CASE("logins come from a file as docker writes it; without them the exit code says so", "[image]") {
+TEST_CASE("logins come from a file as docker writes it, and without them the exit code says so", "[image]") {
   if (!parts()) return;
   User user;
   RegistryServer server({"ada", "secret", false, {}, {}});

@@ -230,7 +230,7 @@ TEST_CASE("^C in a rollout: the old release serves on, the new one leaves nothin
   CHECK(blog.get() == "three");
 }
 
-TEST_CASE("a rollout that is killed leaves the old release serving; doctor clears the rest", "[target]") {
+TEST_CASE("a rollout that is killed leaves the old release serving, and doctor clears the rest", "[target]") {
   if (!ready()) return;
   Blog blog;
   blog.good({"run"});

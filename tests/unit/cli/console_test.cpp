@@ -131,7 +131,7 @@ TEST_CASE("plain: many cached steps in a row are one line", "[cli]") {
 )");
 }
 
-TEST_CASE("plain: an error names what to do; a step that goes on in spite of it is told apart", "[cli]") {
+TEST_CASE("plain: an error names what to do, and a step that goes on in spite of it is told apart", "[cli]") {
   Watched r("plain", Look{false, false});
   r.plan.step("push.a").continue_on_error = true;
   r.work.bodies["push.a"] = [](const Invocation&, Context&) -> Outcome {
@@ -156,7 +156,7 @@ TEST_CASE("plain: on GitHub the failure is marked in the spec", "[cli]") {
   CHECK(r.story().ends_with("::error file=slipway.yaml,line=14,title=test.a::failed: 100%25 redreally\n"));
 }
 
-TEST_CASE("json: the event stream as it is; quiet: failures only", "[cli]") {
+TEST_CASE("json: the event stream as it is, quiet: failures only", "[cli]") {
   {
     Watched r("json");
     r.plan.step("build.a");

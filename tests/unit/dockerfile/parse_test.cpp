@@ -41,7 +41,7 @@ TEST_CASE("the escape directive changes the continuation", "[dockerfile]") {
   CHECK(parse("# a comment\n# escape=`\nFROM x\n").escape == '\\');
 }
 
-TEST_CASE("JSON form is a list; JSON that is none is shell form", "[dockerfile]") {
+TEST_CASE("JSON form is a list, and JSON that is none is shell form", "[dockerfile]") {
   const auto file = parse("FROM x\nCMD [\"a\", \"b c\"]\nCMD [a, b]\nCMD echo hi\nCOPY [\"a b\", \"/c/\"]\n");
   CHECK(file.instructions[1].json);
   CHECK(file.instructions[1].words == std::vector<std::string>{"a", "b c"});

@@ -81,7 +81,7 @@ TEST_CASE("a live release and a named image stay, whatever their size", "[run][c
   CHECK_FALSE(c.store.has(other.digest));
 }
 
-TEST_CASE("what is younger than the age stays; builders' notes go by age too", "[run][cache]") {
+TEST_CASE("what is younger than the age stays, and builders' notes go by age too", "[run][cache]") {
   Cache c;
   const auto image = c.image("young", 100);
   fs::create_directories(c.dirs.cache / "instructions/ab");
