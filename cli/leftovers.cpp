@@ -100,11 +100,11 @@ void signal_process(const fs::path& process, int signal) {
     throw_errno("stop it", errno);
 }
 
-// The run whose step started a process: each finds its reports folder below work/RUN in its environment.
-std::string run_of(const fs::path& process, const fs::path& work) {
+// The run whose step started a process: each finds its reports folder below runs/RUN in its environment.
+std::string run_of(const fs::path& process, const fs::path& runs) {
   for (const auto& variable : strings_of(process / "environ")) {
     if (!variable.starts_with("SLIPWAY_REPORTS=")) continue;
-    const auto inside = fs::path(variable.substr(16)).lexically_relative(work);
+    const auto inside = fs::path(variable.substr(16)).lexically_relative(runs);
     return inside.empty() ? "" : inside.begin()->string();
   }
   return "";
@@ -117,7 +117,7 @@ void of_steps(const Dirs& dirs, bool dry_run, std::vector<Leftover>& out) {
     if (summarize_run(run).state == RunSummary::State::crashed) crashed.insert(run.id);
   if (crashed.empty()) return;
   for (const auto& process : all_processes()) {
-    const auto run = run_of(process, dirs.cache / "work");
+    const auto run = run_of(process, dirs.state / "runs");
     if (!crashed.contains(run)) continue;
     const auto args = strings_of(process / "cmdline");
     out.push_back(clear(fmt::format("process {} ({}) of run {}", process.filename().string(),
