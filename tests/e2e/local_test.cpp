@@ -319,9 +319,9 @@ TEST_CASE("a service that dies is started again, and its logs tell of both lives
   SECTION("a monitor that is killed takes its container with it, and the next apply replaces both") {
     const auto shim = shop.replica(id).shim;
     const auto again = local::children_of(local::children_of(shop.replica(id).runner).at(0)).at(0);
-    const local::ProcessId container{again, local::start_of(again)};
+    const ProcessId container{again, start_of(again)};
     ::kill(shim, SIGKILL);
-    CHECK(eventually([&] { return !local::is_alive(container); }));
+    CHECK(eventually([&] { return !is_alive(container); }));
     CHECK(shop.apply({{"web", service}}).outputs.at("changed") == json({"web"}));
     CHECK(shop.only_replica("web") != id);
     CHECK(shop.get() == "x");
