@@ -1,34 +1,15 @@
 // Logins as docker, podman and skopeo keep them.
-#include <openssl/evp.h>
-
 #include <cstdlib>
 
 #include "base/error.h"
 #include "oci/registry_client.h"
+#include "sys/base64.h"
 #include "sys/files.h"
 #include "sys/process.h"
 
 namespace slipway::oci {
 
 namespace {
-
-std::optional<std::string> decode_base64(std::string text) {
-  std::erase_if(text, [](char c) { return c == '\n' || c == '\r' || c == ' '; });
-  if (text.size() % 4 != 0) return std::nullopt;
-  std::string out(text.size() / 4 * 3, '\0');
-  const auto size =
-      ::EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                        reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  if (size < 0) return std::nullopt;
-  // The padding's zero bytes are counted by EVP_DecodeBlock.
-  auto length = static_cast<std::size_t>(size);
-  if (text.ends_with("=="))
-    length -= 2;
-  else if (text.ends_with("="))
-    length -= 1;
-  out.resize(length);
-  return out;
-}
 
 Credentials from_pair(const std::string& pair) {
   const auto colon = pair.find(':');
@@ -58,7 +39,7 @@ Credentials from_auths(const json& config, const std::string& registry) {
     };
     if (const auto token = text("identitytoken"); !token.empty()) return {"<token>", Secret(token)};
     if (const auto pair = text("auth"); !pair.empty())
-      if (const auto plain = decode_base64(pair)) return from_pair(*plain);
+      if (const auto plain = base64_decode(pair)) return from_pair(*plain);
     if (const auto user = text("username"); !user.empty()) return {user, Secret(text("password"))};
   }
   return {};

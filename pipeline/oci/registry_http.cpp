@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "sys/base64.h"
 #include "sys/files.h"
 
 namespace slipway::oci {
@@ -14,19 +15,6 @@ namespace {
 constexpr int kMaxRedirects = 5;
 constexpr std::uint64_t kMaxTokenBody = 128u << 10;
 constexpr Millis kLongestPause{300'000};  // a registry that asks for more is not waited for
-
-std::string encode_base64(std::string_view text) {
-  static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); i += 3) {
-    std::uint32_t three = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      three = three << 8 | (i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0);
-    for (int k = 0; k < 4; ++k)
-      out += i + static_cast<std::size_t>(k) > text.size() ? '=' : kAlphabet[three >> (18 - 6 * k) & 63];
-  }
-  return out;
-}
 
 std::string url_encoded(std::string_view text) {
   std::string out;
@@ -213,7 +201,7 @@ std::string RegistryHttp::token(const Endpoint& endpoint, const std::map<std::st
     if (!second.empty()) request.url += "&scope=" + url_encoded(second);
     if (!login.empty())
       request.headers["Authorization"] =
-          "Basic " + encode_base64(login.username + ":" + login.password.reveal());
+          "Basic " + base64_encode(login.username + ":" + login.password.reveal());
   }
   secure(request);
   const auto response = http_.send(request, stop_);
@@ -241,7 +229,7 @@ std::string RegistryHttp::authorization(const Endpoint& endpoint, const std::str
   if (scheme == "bearer") return "Bearer " + token(endpoint, parameters, actions);
   const auto& login = credentials(endpoint.registry);
   if (scheme != "basic" || login.empty()) return {};
-  return "Basic " + encode_base64(login.username + ":" + login.password.reveal());
+  return "Basic " + base64_encode(login.username + ":" + login.password.reveal());
 }
 
 void RegistryHttp::refused(const Endpoint& endpoint, const HttpResponse& response,

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "run/json_text.h"
+#include "sys/base64.h"
 
 namespace slipway {
 
@@ -74,7 +75,7 @@ Event::Body body_from_json(std::string_view type, const json& line, bool& known)
   }
   if (type == "step.log") {
     const auto b64 = text_of(line, "b64");
-    return StepLog{b64.empty() ? text_of(line, "text") : base64_decode(b64),
+    return StepLog{b64.empty() ? text_of(line, "text") : base64_decode(b64).value_or(""),
                    text_of(line, "stream") == "stderr"};
   }
   if (type == "cache" && text_of(line, "scope") == "step")

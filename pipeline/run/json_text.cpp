@@ -29,8 +29,6 @@ std::size_t sequence_length(std::string_view s) {
   return 0;
 }
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 }  // namespace
 
 bool is_utf8(std::string_view bytes) {
@@ -53,39 +51,6 @@ std::string utf8_text(std::string_view bytes) {
     } else {
       out += bytes.substr(i, n);
       i += n;
-    }
-  }
-  return out;
-}
-
-std::string base64_encode(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    unsigned n = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      n = (n << 8) | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    const std::size_t left = bytes.size() - i;
-    out += kAlphabet[(n >> 18) & 63];
-    out += kAlphabet[(n >> 12) & 63];
-    out += left > 1 ? kAlphabet[(n >> 6) & 63] : '=';
-    out += left > 2 ? kAlphabet[n & 63] : '=';
-  }
-  return out;
-}
-
-std::string base64_decode(std::string_view text) {
-  std::string out;
-  unsigned bits = 0;
-  int count = 0;
-  for (char c : text) {
-    const auto at = kAlphabet.find(c);
-    if (at == std::string_view::npos) continue;
-    bits = (bits << 6) | static_cast<unsigned>(at);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out += static_cast<char>((bits >> count) & 0xFF);
     }
   }
   return out;

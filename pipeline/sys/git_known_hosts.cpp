@@ -10,38 +10,19 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "sys/base64.h"
 #include "sys/files.h"
 
 namespace slipway::git {
 
 namespace {
 
-std::string base64(std::string_view bytes) {
-  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  out.resize(static_cast<std::size_t>(size));
-  return out;
-}
-
-std::string unbase64(const std::string& text) {
-  if (text.empty() || text.size() % 4) return {};
-  std::string out(text.size() / 4 * 3 + 1, '\0');
-  const int size =
-      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                      reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  if (size < 0) return {};
-  const auto padding = static_cast<std::size_t>(std::count(text.end() - 2, text.end(), '='));
-  out.resize(static_cast<std::size_t>(size) - padding);
-  return out;
-}
-
 // "|1|SALT|HASH": HMAC-SHA1 of the name with the salt as its key.
 bool matches_hashed(const std::string& pattern, const std::string& name) {
   const auto bar = pattern.find('|', 3);
   if (bar == std::string::npos) return false;
-  const auto salt = unbase64(pattern.substr(3, bar - 3)), wanted = unbase64(pattern.substr(bar + 1));
+  const auto salt = base64_decode(pattern.substr(3, bar - 3)).value_or(""),
+             wanted = base64_decode(pattern.substr(bar + 1)).value_or("");
   unsigned char hash[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   if (!HMAC(EVP_sha1(), salt.data(), static_cast<int>(salt.size()),
@@ -82,7 +63,7 @@ std::string key_type(const std::string& blob) {
 std::string HostKey::fingerprint() const {
   unsigned char hash[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(blob.data()), blob.size(), hash);
-  auto text = base64({reinterpret_cast<const char*>(hash), sizeof hash});
+  auto text = base64_encode({reinterpret_cast<const char*>(hash), sizeof hash});
   while (text.ends_with('=')) text.pop_back();
   return "SHA256:" + text;
 }
@@ -103,7 +84,7 @@ std::vector<fs::path> known_hosts_files() {
 
 void check_host_key(const HostKey& key, const std::vector<fs::path>& files) {
   const auto name = key.port == 22 ? key.host : fmt::format("[{}]:{}", key.host, key.port);
-  const auto type = key_type(key.blob), wanted = base64(key.blob);
+  const auto type = key_type(key.blob), wanted = base64_encode(key.blob);
   bool good = false;
   std::string other;  // "FILE line N", where the host has another key of this type
   for (const auto& file : files) {
