@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/diagnostics.h"
-#include "spec/node.h"
+#include "sys/yaml_node.h"
 
 namespace slipway {
 

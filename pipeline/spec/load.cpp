@@ -8,7 +8,7 @@
 #include "spec/readers.h"
 #include "spec/references.h"
 #include "spec/tables.h"
-#include "spec/yaml_reader.h"
+#include "sys/yaml_reader.h"
 #include "sys/files.h"
 
 namespace slipway {

@@ -8,7 +8,7 @@
 
 #include "base/diagnostics.h"
 #include "base/suggest.h"
-#include "spec/node.h"
+#include "sys/yaml_node.h"
 
 namespace slipway {
 

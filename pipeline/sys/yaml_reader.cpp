@@ -1,5 +1,6 @@
-#include "spec/yaml_reader.h"
+#include "sys/yaml_reader.h"
 
+#include <yaml-cpp/emitter.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
@@ -51,6 +52,7 @@ class Builder : public YAML::EventHandler {
       : places_(places), diagnostics_(diagnostics), limits_(limits) {}
 
   NodePtr root;
+  void forget_anchors() { anchors_.clear(); }
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
@@ -195,39 +197,107 @@ std::string complaint(const std::string& message) {
 
 }  // namespace
 
-NodePtr read_yaml(const std::string& text, const std::string& file, Diagnostics& diagnostics,
-                  const YamlLimits& limits) {
-  const Location top{file, 1, 1, 1};
+std::vector<NodePtr> read_yaml_stream(const std::string& text, const std::string& file,
+                                      Diagnostics& diagnostics, const YamlLimits& limits) {
+  std::vector<NodePtr> out;
   if (text.size() > limits.bytes) {
     diagnostics.error({file, 0, 0, 1}, fmt::format("the file is larger than {} MiB", limits.bytes >> 20));
-    return nullptr;
+    return out;
   }
   diagnostics.source(file, text);
   if (const auto nul = text.find('\0'); nul != std::string::npos) {
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
     diagnostics.error({file, static_cast<int>(line), 1, 1}, "a NUL byte: this is no text file");
-    return nullptr;
+    return out;
   }
   const Places places(text, file);
   Builder builder(places, diagnostics, limits);
   try {
     std::istringstream stream(text);
     YAML::Parser parser(stream);
-    if (!parser.HandleNextDocument(builder)) {
-      diagnostics.error(top, "the file is empty");
-      return nullptr;
+    std::size_t nodes = 0;
+    while (parser.HandleNextDocument(builder)) {
+      builder.forget_anchors();
+      if (builder.root && !builder.root->is_null()) {
+        nodes += builder.root->weight;
+        if (nodes > limits.nodes)
+          throw Refused{builder.root->where, fmt::format("more than {} values", limits.nodes), ""};
+        out.push_back(builder.root);
+      }
+      builder.root = nullptr;
     }
-    const NodePtr first = builder.root;
-    builder.root = nullptr;
-    if (parser.HandleNextDocument(builder) && builder.root && !builder.root->is_null())
-      diagnostics.error(builder.root->where, "a second document begins here", "one spec a file");
-    return first;
   } catch (const Refused& refused) {
     diagnostics.error(refused.where, refused.message, refused.hint);
   } catch (const YAML::Exception& e) {
     diagnostics.error(places.at(e.mark), complaint(e.msg));
   }
-  return nullptr;
+  return out;
+}
+
+NodePtr read_yaml(const std::string& text, const std::string& file, Diagnostics& diagnostics,
+                  const YamlLimits& limits) {
+  const auto before = diagnostics.all().size();
+  auto documents = read_yaml_stream(text, file, diagnostics, limits);
+  if (documents.empty()) {
+    if (diagnostics.all().size() == before) diagnostics.error({file, 1, 1, 1}, "the file is empty");
+    return nullptr;
+  }
+  if (documents.size() > 1)
+    diagnostics.error(documents[1]->where, "a second document begins here", "one spec a file");
+  return documents[0];
+}
+
+namespace {
+
+bool reads_as_text(const std::string& text) {
+  // Older readers (YAML 1.1) take more words for booleans than the core schema does.
+  static const std::set<std::string> words = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"};
+  std::string lower = text;
+  for (auto& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (text.empty() || words.contains(lower)) return false;
+  return text.find_first_not_of("0123456789.eExXoO_:+-abcdefABCDEF") != std::string::npos ||
+         std::isalpha(static_cast<unsigned char>(text[0]));
+}
+
+void emit(YAML::Emitter& out, const nlohmann::ordered_json& value) {
+  if (value.is_object()) {
+    if (value.empty()) out << YAML::Flow;
+    out << YAML::BeginMap;
+    for (const auto& [key, member] : value.items()) {
+      out << YAML::Key;
+      emit(out, key);
+      out << YAML::Value;
+      emit(out, member);
+    }
+    out << YAML::EndMap;
+  } else if (value.is_array()) {
+    if (value.empty()) out << YAML::Flow;
+    out << YAML::BeginSeq;
+    for (const auto& item : value) emit(out, item);
+    out << YAML::EndSeq;
+  } else if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    if (text.find('\n') != std::string::npos && text.find_first_of("\t\r") == std::string::npos &&
+        text[0] != ' ' && text[0] != '\n' && text.back() == '\n' && text[text.size() - 2] != '\n')
+      out << YAML::Literal << text;
+    else if (reads_as_text(text))
+      out << text;
+    else
+      out << YAML::DoubleQuoted << text;
+  } else if (value.is_null()) {
+    out << YAML::Null;
+  } else {
+    out << value.dump();
+  }
+}
+
+}  // namespace
+
+std::string write_yaml(const nlohmann::ordered_json& value) {
+  YAML::Emitter out;
+  out.SetIndent(2);
+  emit(out, value);
+  return std::string(out.c_str(), out.size()) + "\n";
 }
 
 }  // namespace slipway

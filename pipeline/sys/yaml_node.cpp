@@ -1,4 +1,4 @@
-#include "spec/node.h"
+#include "sys/yaml_node.h"
 
 #include <charconv>
 
