@@ -150,70 +150,102 @@ std::string HttpResponse::header(const std::string& lower_name) const {
   return it == headers.end() ? std::string() : it->second;
 }
 
-struct HttpClient::Impl {
-  Impl() {
-    start_curl();
-    multi = ::curl_multi_init();
-    easy = ::curl_easy_init();
-    if (!multi || !easy) throw Error(ExitCode::internal, "libcurl does not start");
+namespace {
+
+// One request on its way: everything that libcurl holds pointers to, at a fixed address.
+class Transfer {
+ public:
+  Transfer(CURL* easy, const HttpRequest& request) : easy_(easy), exchange_{request, easy, {}, nullptr} {
+    for (const auto& [name, value] : request.headers) add_header(name, value);
+    for (const auto& [name, value] : request.more_headers) add_header(name, value);
+    append(headers_, "Expect:");  // no waiting for a 100 that many servers never send
+    ::curl_easy_reset(easy_);
+    name_server(request);
+    prepare(request);
   }
-  ~Impl() {
-    ::curl_easy_cleanup(easy);
-    ::curl_multi_cleanup(multi);
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  // After libcurl has ended it with `code`. Throws when there is no answer.
+  HttpResponse finish(CURLcode code) {
+    long status = 0, os_error = 0;
+    ::curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+    ::curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &os_error);
+    if (exchange_.problem) std::rethrow_exception(exchange_.problem);
+    // A server that answers before it has read the whole body (413, 401) may close: its answer counts.
+    const bool early_answer = code == CURLE_SEND_ERROR && status >= 400;
+    if (code != CURLE_OK && !early_answer) throw failure(code, error_, os_error, exchange_.request);
+    exchange_.response.status = static_cast<int>(status);
+    return std::move(exchange_.response);
   }
 
+ private:
   template <typename T>
   void set(CURLoption option, T value) {
-    if (const auto code = ::curl_easy_setopt(easy, option, value); code != CURLE_OK)
+    if (const auto code = ::curl_easy_setopt(easy_, option, value); code != CURLE_OK)
       throw Error(ExitCode::internal, fmt::format("libcurl: {}", ::curl_easy_strerror(code)));
   }
 
-  List headers_of(const HttpRequest& request) {
-    List list;
-    for (const auto& [name, value] : request.headers) {
-      if (has_line_break(name) || has_line_break(value))
-        throw Error(ExitCode::usage, fmt::format("the header `{}` holds a line break", name.substr(0, 40)));
-      append(list, value.empty() ? name + ";" : name + ": " + value);
-    }
-    append(list, "Expect:");  // no waiting for a 100 that many servers never send
-    return list;
+  void add_header(const std::string& name, const std::string& value) {
+    if (has_line_break(name) || has_line_break(value))
+      throw Error(ExitCode::usage, fmt::format("the header `{}` holds a line break", name.substr(0, 40)));
+    append(headers_, value.empty() ? name + ";" : name + ": " + value);
   }
 
-  void prepare(const HttpRequest& request, Exchange& exchange, curl_slist* headers, curl_slist* resolve) {
-    ::curl_easy_reset(easy);
-    set(CURLOPT_URL, request.url.c_str());
+  void set_text(CURLoption option, const std::string& pem) {
+    curl_blob blob{const_cast<char*>(pem.data()), pem.size(), CURL_BLOB_NOCOPY};
+    set(option, &blob);
+  }
+
+  // libcurl checks the certificate against the URL's host: the URL gets the wanted name, the connection goes
+  // to the real one.
+  void name_server(const HttpRequest& request) {
+    url_ = request.url;
+    const auto url = Url::parse(request.url);
+    if (!url) return;
+    if (!request.resolve_to.empty())
+      append(resolve_, fmt::format("{}:{}:{}", url->host, url->port, request.resolve_to));
+    if (request.tls_server_name.empty() || request.tls_server_name == url->host) return;
+    const auto real = url->host.find(':') == std::string::npos ? url->host : "[" + url->host + "]";
+    append(connect_to_, fmt::format("{0}:{1}:{2}:{1}", request.tls_server_name, url->port, real));
+    append(headers_, fmt::format("Host: {}:{}", real, url->port));
+    url_ = fmt::format("{}://{}:{}{}", url->scheme, request.tls_server_name, url->port, url->path);
+    set(CURLOPT_CONNECT_TO, connect_to_.get());
+  }
+
+  void prepare(const HttpRequest& request) {
+    set(CURLOPT_URL, url_.c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_USERAGENT, "slipway/" SLIPWAY_VERSION);
-    set(CURLOPT_HTTPHEADER, headers);
-    set(CURLOPT_ERRORBUFFER, error);
+    set(CURLOPT_HTTPHEADER, headers_.get());
+    set(CURLOPT_ERRORBUFFER, error_);
     set(CURLOPT_HEADERFUNCTION, on_header);
-    set(CURLOPT_HEADERDATA, &exchange);
+    set(CURLOPT_HEADERDATA, &exchange_);
     set(CURLOPT_WRITEFUNCTION, on_body);
-    set(CURLOPT_WRITEDATA, &exchange);
+    set(CURLOPT_WRITEDATA, &exchange_);
     // Wishes: refused while a buffer of the last transfer is in use.
-    ::curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
-    ::curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
+    ::curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, 256L << 10);
+    ::curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
     set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
     if (request.stall_timeout.count() > 0) {
       set(CURLOPT_LOW_SPEED_LIMIT, 1L);
       set(CURLOPT_LOW_SPEED_TIME, std::max(1L, static_cast<long>(request.stall_timeout.count() / 1000)));
     }
-    if (!request.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
-    if (resolve) set(CURLOPT_RESOLVE, resolve);
-    if (const auto url = Url::parse(request.url); url && is_loopback_host(url->host)) set(CURLOPT_PROXY, "");
-    if (!request.ca_file.empty()) set(CURLOPT_CAINFO, request.ca_file.c_str());
-    if (!request.client_cert.empty()) set(CURLOPT_SSLCERT, request.client_cert.c_str());
-    if (!request.client_key.empty()) set(CURLOPT_SSLKEY, request.client_key.c_str());
-    if (!request.verify_tls) {
-      set(CURLOPT_SSL_VERIFYPEER, 0L);
-      set(CURLOPT_SSL_VERIFYHOST, 0L);
+    if (request.http2) {
+      set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+      set(CURLOPT_PIPEWAIT, 1L);
     }
+    if (!request.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
+    if (resolve_) set(CURLOPT_RESOLVE, resolve_.get());
+    if (const auto url = Url::parse(request.url); url && is_loopback_host(url->host)) set(CURLOPT_PROXY, "");
+    if (!request.proxy.empty()) set(CURLOPT_PROXY, request.proxy.c_str());
+    secure(request);
     if (request.read_body) {
       set(CURLOPT_UPLOAD, 1L);
       set(CURLOPT_READFUNCTION, on_read);
-      set(CURLOPT_READDATA, &exchange);
+      set(CURLOPT_READDATA, &exchange_);
       set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body_size));
     } else if (request.body || request.method == "POST" || request.method == "PUT" ||
                request.method == "PATCH") {
@@ -228,56 +260,226 @@ struct HttpClient::Impl {
       set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
 
+  void secure(const HttpRequest& request) {
+    if (!request.ca_file.empty()) set(CURLOPT_CAINFO, request.ca_file.c_str());
+    if (!request.client_cert.empty()) set(CURLOPT_SSLCERT, request.client_cert.c_str());
+    if (!request.client_key.empty()) set(CURLOPT_SSLKEY, request.client_key.c_str());
+    if (!request.ca_pem.empty()) {
+      set_text(CURLOPT_CAINFO_BLOB, request.ca_pem);
+      set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+    }
+    if (!request.cert_pem.empty()) set_text(CURLOPT_SSLCERT_BLOB, request.cert_pem);
+    if (!request.key_pem.empty()) set_text(CURLOPT_SSLKEY_BLOB, request.key_pem);
+    if (!request.verify_tls) {
+      set(CURLOPT_SSL_VERIFYPEER, 0L);
+      set(CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+  }
+
+  CURL* easy_;
+  Exchange exchange_;
+  List headers_, resolve_, connect_to_;
+  std::string url_;
+  char error_[CURL_ERROR_SIZE] = {};
+};
+
+// A multi handle and its easy handles, which are used again.
+struct Handles {
+  Handles() {
+    start_curl();
+    multi = ::curl_multi_init();
+    if (!multi) throw Error(ExitCode::internal, "libcurl does not start");
+  }
+  ~Handles() {
+    for (auto* easy : idle) ::curl_easy_cleanup(easy);
+    ::curl_multi_cleanup(multi);
+  }
+  Handles(const Handles&) = delete;
+  Handles& operator=(const Handles&) = delete;
+
+  CURL* take() {
+    if (!idle.empty()) {
+      auto* easy = idle.back();
+      idle.pop_back();
+      return easy;
+    }
+    auto* easy = ::curl_easy_init();
+    if (!easy) throw Error(ExitCode::internal, "libcurl does not start");
+    return easy;
+  }
+  void give_back(CURL* easy) { idle.push_back(easy); }
+
+  void perform() {
+    int running = 0;
+    if (const auto code = ::curl_multi_perform(multi, &running); code != CURLM_OK)
+      throw Error(ExitCode::internal, fmt::format("libcurl: {}", ::curl_multi_strerror(code)));
+  }
+  // The next one that has ended.
+  std::optional<std::pair<CURL*, CURLcode>> ended() {
+    int left = 0;
+    while (const auto* message = ::curl_multi_info_read(multi, &left))
+      if (message->msg == CURLMSG_DONE) return std::pair{message->easy_handle, message->data.result};
+    return std::nullopt;
+  }
+
+  CURLM* multi = nullptr;
+  std::vector<CURL*> idle;
+};
+
+}  // namespace
+
+struct HttpClient::Impl {
   // Until the transfer has ended; nullopt when `stop` was requested first.
   std::optional<CURLcode> transfer(const std::stop_token& stop) {
-    std::stop_callback wake(stop, [this] { ::curl_multi_wakeup(multi); });
+    std::stop_callback wake(stop, [this] { ::curl_multi_wakeup(handles.multi); });
     for (;;) {
-      int running = 0;
-      if (const auto code = ::curl_multi_perform(multi, &running); code != CURLM_OK)
-        throw Error(ExitCode::internal, fmt::format("libcurl: {}", ::curl_multi_strerror(code)));
-      int left = 0;
-      while (const auto* message = ::curl_multi_info_read(multi, &left))
-        if (message->msg == CURLMSG_DONE) return message->data.result;
+      handles.perform();
+      if (const auto done = handles.ended()) return done->second;
       if (stop.stop_requested()) return std::nullopt;
-      ::curl_multi_poll(multi, nullptr, 0, 1000, nullptr);
+      ::curl_multi_poll(handles.multi, nullptr, 0, 1000, nullptr);
     }
   }
 
   HttpResponse send(const HttpRequest& request, const std::stop_token& stop) {
     if (stop.stop_requested()) throw Error(ExitCode::interrupted, "stopped");
-    Exchange exchange{request, easy, {}, nullptr};
-    const auto headers = headers_of(request);
-    List resolve;
-    if (!request.resolve_to.empty())
-      if (const auto url = Url::parse(request.url))
-        append(resolve, fmt::format("{}:{}:{}", url->host, url->port, request.resolve_to));
-    error[0] = '\0';
-    prepare(request, exchange, headers.get(), resolve.get());
-    ::curl_multi_add_handle(multi, easy);
+    auto* easy = handles.take();
+    struct GiveBack {
+      Handles& handles;
+      CURL* easy;
+      ~GiveBack() { handles.give_back(easy); }
+    } give_back{handles, easy};
+    Transfer one(easy, request);
+    ::curl_multi_add_handle(handles.multi, easy);
     std::optional<CURLcode> code;
     try {
       code = transfer(stop);
     } catch (...) {
-      ::curl_multi_remove_handle(multi, easy);
+      ::curl_multi_remove_handle(handles.multi, easy);
       throw;
     }
-    long status = 0, os_error = 0;
-    ::curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    ::curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
-    ::curl_multi_remove_handle(multi, easy);
+    ::curl_multi_remove_handle(handles.multi, easy);
     if (!code) throw Error(ExitCode::interrupted, "stopped");
-    if (exchange.problem) std::rethrow_exception(exchange.problem);
-    // A server that answers before it has read the whole body (413, 401) may close: its answer counts.
-    const bool early_answer = *code == CURLE_SEND_ERROR && status >= 400;
-    if (*code != CURLE_OK && !early_answer) throw failure(*code, error, os_error, request);
-    exchange.response.status = static_cast<int>(status);
-    return std::move(exchange.response);
+    return one.finish(*code);
   }
 
-  CURLM* multi = nullptr;
-  CURL* easy = nullptr;
-  char error[CURL_ERROR_SIZE] = {};
+  Handles handles;
 };
+
+struct HttpGroup::Impl {
+  struct Running {
+    std::uint64_t id;
+    HttpRequest request;  // before `transfer`, which refers to it
+    Done done;
+    std::unique_ptr<Transfer> transfer;
+  };
+
+  ~Impl() {
+    for (auto& [easy, _] : running) {
+      ::curl_multi_remove_handle(handles.multi, easy);
+      ::curl_easy_cleanup(easy);
+    }
+  }
+
+  std::uint64_t start(HttpRequest request, Done done) {
+    auto* easy = handles.take();
+    auto one = std::make_unique<Running>(Running{++last, std::move(request), std::move(done), nullptr});
+    try {
+      one->transfer = std::make_unique<Transfer>(easy, one->request);
+    } catch (...) {
+      handles.give_back(easy);
+      throw;
+    }
+    ::curl_multi_add_handle(handles.multi, easy);
+    running.emplace(easy, std::move(one));
+    return last;
+  }
+
+  void cancel(std::uint64_t id) {
+    for (auto it = running.begin(); it != running.end(); ++it) {
+      if (it->second->id != id) continue;
+      auto* easy = it->first;
+      // Within a callback libcurl does not let go of it: poll() does afterwards.
+      if (in_perform) {
+        it->second->done = nullptr;
+        cancelled.push_back(easy);
+        return;
+      }
+      drop(easy);
+      return;
+    }
+  }
+
+  void drop(CURL* easy) {
+    const auto it = running.find(easy);
+    if (it == running.end()) return;
+    ::curl_multi_remove_handle(handles.multi, easy);
+    running.erase(it);
+    handles.give_back(easy);
+  }
+
+  void poll(Millis at_most, const std::stop_token& stop) {
+    std::stop_callback wake(stop, [this] { ::curl_multi_wakeup(handles.multi); });
+    const auto deadline = std::chrono::steady_clock::now() + at_most;
+    for (;;) {
+      in_perform = true;
+      try {
+        handles.perform();
+      } catch (...) {
+        in_perform = false;
+        throw;
+      }
+      in_perform = false;
+      for (auto* easy : std::exchange(cancelled, {})) drop(easy);
+      bool any = false;
+      while (const auto done = handles.ended()) {
+        any = true;
+        hand_over(done->first, done->second);
+      }
+      const auto left = std::chrono::ceil<Millis>(deadline - std::chrono::steady_clock::now()).count();
+      if (any || left <= 0 || stop.stop_requested()) return;
+      const int ms = static_cast<int>(std::min<std::int64_t>(left, 1'000));
+      ::curl_multi_poll(handles.multi, nullptr, 0, ms, nullptr);
+    }
+  }
+
+  void hand_over(CURL* easy, CURLcode code) {
+    const auto it = running.find(easy);
+    if (it == running.end()) return;
+    const auto one = std::move(it->second);
+    running.erase(it);
+    ::curl_multi_remove_handle(handles.multi, easy);
+    HttpResult result;
+    try {
+      result.response = one->transfer->finish(code);
+    } catch (const Error& e) {
+      result.error = e;
+    }
+    handles.give_back(easy);
+    if (one->done) one->done(std::move(result));
+  }
+
+  Handles handles;
+  std::map<CURL*, std::unique_ptr<Running>> running;
+  std::vector<CURL*> cancelled;
+  std::uint64_t last = 0;
+  bool in_perform = false;
+};
+
+HttpGroup::HttpGroup() : impl_(std::make_unique<Impl>()) {}
+HttpGroup::HttpGroup(HttpGroup&&) noexcept = default;
+HttpGroup::~HttpGroup() = default;
+std::uint64_t HttpGroup::start(HttpRequest request, Done done) {
+  return impl_->start(std::move(request), std::move(done));
+}
+void HttpGroup::cancel(std::uint64_t id) {
+  impl_->cancel(id);
+}
+std::size_t HttpGroup::running() const {
+  return impl_->running.size();
+}
+void HttpGroup::poll(Millis at_most, std::stop_token stop) {
+  impl_->poll(at_most, stop);
+}
 
 HttpClient::HttpClient() : impl_(std::make_unique<Impl>()) {}
 HttpClient::HttpClient(HttpClient&&) noexcept = default;

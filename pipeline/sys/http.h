@@ -1,5 +1,5 @@
-// HTTP over libcurl: one request at a time per client, connections reused, redirects never followed by
-// libcurl.
+// HTTP over libcurl: one request at a time per client or many at once in a group, connections reused,
+// redirects never followed by libcurl.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -9,8 +9,10 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/secret.h"
 
 namespace slipway {
@@ -19,7 +21,8 @@ struct HttpRequest {
   std::string method = "GET";
   std::string url;
   std::map<std::string, std::string> headers;
-  std::optional<std::string> body;  // sent whole
+  std::vector<std::pair<std::string, std::string>> more_headers;  // names that may stand several times
+  std::optional<std::string> body;                                // sent whole
   // Streams the body instead: fills the buffer, returns the count, 0 at the end; with its size in bytes.
   std::function<std::size_t(char*, std::size_t)> read_body;
   std::uint64_t body_size = 0;
@@ -29,6 +32,10 @@ struct HttpRequest {
   std::string unix_socket;                       // connect here instead (Docker Engine)
   std::string resolve_to;                        // pin the host to this address (CURLOPT_RESOLVE)
   std::string ca_file, client_cert, client_key;  // PEM files
+  std::string ca_pem, cert_pem, key_pem;  // the same as texts; with ca_pem no other CA is trusted
+  std::string tls_server_name;            // instead of the URL's host, for SNI and the certificate
+  std::string proxy;                      // a URL; empty: as the environment says
+  bool http2 = false;                     // many requests over one connection where the server can
   bool verify_tls = true;
   Millis connect_timeout{10'000};
   Millis timeout{0};             // whole request; 0: none
@@ -51,6 +58,29 @@ class HttpClient {
   // retryable where trying again makes sense, naming the host. Stops with Error(interrupted) when `stop` is
   // requested.
   HttpResponse send(const HttpRequest& request, std::stop_token stop = {});
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+struct HttpResult {
+  HttpResponse response;
+  std::optional<Error> error;  // no answer: as HttpClient::send throws it
+};
+
+// Many requests at once on one thread. Their functions are called by poll() and may start and cancel others.
+class HttpGroup {
+ public:
+  using Done = std::function<void(HttpResult)>;
+  HttpGroup();
+  HttpGroup(HttpGroup&&) noexcept;
+  ~HttpGroup();  // what still runs is dropped
+  std::uint64_t start(HttpRequest request, Done done);
+  void cancel(std::uint64_t id);  // its `done` is not called
+  std::size_t running() const;
+  // Until one has ended, `at_most` is over or `stop` is requested; whatever came meanwhile is handed on.
+  void poll(Millis at_most, std::stop_token stop = {});
 
  private:
   struct Impl;
