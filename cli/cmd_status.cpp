@@ -23,7 +23,7 @@ void print(const json& status) {
   fmt::print(
       "{}  release {}{}{}\n", title, release.empty() ? "none" : release,
       status.contains("created") ? "  " + status.at("created").get<std::string>().substr(0, 19) + "Z" : "",
-      status.value("balancer", "") == "running" ? "" : "  the balancer is down");
+      status.value("balancer", "running") == "running" ? "" : "  the balancer is down");
   if (status.contains("rollout"))
     fmt::print("rollout {} was cut off: `slipway run` finishes it\n",
                status.at("rollout").get<std::string>());
@@ -42,6 +42,10 @@ void print(const json& status) {
                healthy >= wanted ? "✔" : "✘", healthy, wanted, short_digest(service.value("image", "")),
                exits ? fmt::format("  {} exit{}", exits, exits == 1 ? "" : "s") : "",
                service.contains("url") ? "  " + service.at("url").get<std::string>() : "");
+    for (const char* note : {"why", "drift"})
+      if (service.contains(note))
+        fmt::print("{}  {}{}\n", pad("", width), std::string_view(note) == "why" ? "waits for " : "",
+                   harmless(service.at(note).get<std::string>()));
     for (const auto& replica : service.at("replicas"))
       if (replica.value("health", "") != "healthy" && replica.value("health", "") != "unknown")
         fmt::print(

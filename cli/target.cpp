@@ -4,6 +4,7 @@
 
 #include "cli/project.h"
 #include "cli/text.h"
+#include "plan/service_params.h"
 #include "sys/files.h"
 
 namespace slipway::cli {
@@ -54,6 +55,8 @@ Outcome run_target(Session& session, const TargetFlags& flags, const std::string
     params["project"] = spec.name.text;
     params["environment"] = environment->name;
     kind = environment->target.kind.text;
+    if (auto target = target_params(environment->target); !target.empty())
+      params["target"] = std::move(target);
     invocation.project_dir = spec.dir;
   } else {
     params["project"] = flags.project;

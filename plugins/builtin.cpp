@@ -4,6 +4,7 @@
 #include "plugins/debian/plugin.h"
 #include "plugins/dockerfile/plugin.h"
 #include "plugins/git/git_plugin.h"
+#include "plugins/kubernetes/plugin.h"
 #include "plugins/local/local.h"
 #include "plugins/registry/registry.h"
 #include "plugins/shell/shell.h"
@@ -13,6 +14,7 @@ namespace slipway {
 
 void add_builtin_plugins(Plugins& plugins) {
   plugins.add("git", make_git_plugin);
+  plugins.add("kubernetes", make_kubernetes_plugin);
   plugins.add("local", make_local_plugin);
   plugins.add("registry", make_registry_plugin);
   plugins.add("debian", make_debian_plugin);

@@ -287,8 +287,39 @@ class Planner {
     return {rule.max, std::find(rule.on.begin(), rule.on.end(), "failure") == rule.on.end()};
   }
 
-  bool is_pushed(const Image& image) const {
+  static bool is_cluster(const Environment* environment) {
+    return environment && environment->target.kind.text != "local";
+  }
+
+  // The image of this spec that a service's `image` means: by name, or by the reference it is the mirror of.
+  const Image* built_image(const Text& image) const {
+    if (const auto* own = spec_.images.find(image.text)) return own;
+    const auto reference = canonical_reference(image.text);
+    for (const auto& mirror : spec_.registry.mirrors)
+      if (!mirror.image.empty() && canonical_reference(mirror.from) == reference)
+        return spec_.images.find(mirror.image.text);
+    return nullptr;
+  }
+
+  // Services that are rolled out, with the backing services they need.
+  std::vector<const Service*> rolled_out() const {
+    std::vector<const Service*> out;
+    std::vector<std::string> needed;
+    for (const auto& service : spec_.services) {
+      out.push_back(&service);
+      for (const auto& on : service.depends_on) needed.push_back(on.on.text);
+    }
+    for (const auto* backing : backing_closure(std::move(needed))) out.push_back(backing);
+    return out;
+  }
+
+  bool is_pushed(const Image& image, bool cluster) const {
     if (image.push) return *image.push;
+    if (cluster) {
+      const auto services = rolled_out();
+      return std::any_of(services.begin(), services.end(),
+                         [&](const Service* service) { return built_image(service->image) == &image; });
+    }
     return std::any_of(spec_.services.begin(), spec_.services.end(),
                        [&](const Service& service) { return service.image.text == image.name; });
   }
@@ -310,7 +341,7 @@ class Planner {
     const bool local = environment && environment->target.kind.text == "local";
     if (local && !options_.phases.contains("push")) return;
     for (const auto& image : spec_.images) {
-      if (!is_pushed(image)) continue;
+      if (!is_pushed(image, is_cluster(environment))) continue;
       auto& draft = add("push." + image.name, "push", "registry", "push", image.where);
       auto& params = draft.step.params;
       std::set<std::string> secrets;
@@ -332,22 +363,47 @@ class Planner {
     if (spec_.services.empty()) return;
     json services = json::object();
     std::set<std::string> secrets;
-    std::vector<std::string> backing;
-    for (const auto& service : spec_.services) {
-      services[service.name] = service_params(service, image_param(service.image), true, secrets);
-      for (const auto& on : service.depends_on) backing.push_back(on.on.text);
+    for (const auto* service : rolled_out()) {
+      auto& params = services[service->name] =
+          service_params(*service, image_param(service->image), true, secrets);
+      if (is_cluster(&environment))
+        params["reference"] = pullable(*service);
+      else if (service->resources)
+        throw Error(ExitCode::usage,
+                    fmt::format("`{}` has `resources`, which this machine does not limit yet", service->name))
+            .at(*service->resources)
+            .hint(
+                "give them to the environments of clusters: `overrides: {services: {NAME: {resources: …}}}`");
     }
-    for (const auto* service : backing_closure(std::move(backing)))
-      services[service->name] = service_params(*service, image_param(service->image), true, secrets);
     auto& draft =
         add("deploy." + environment.name, "deploy", environment.target.kind.text, "apply", environment.where);
     draft.step.params = {
         {"project", spec_.name.text}, {"environment", environment.name}, {"services", std::move(services)}};
+    if (auto target = target_params(environment.target); !target.empty())
+      draft.step.params["target"] = std::move(target);
     draft.step.timeout = environment.timeout;
     draft.needs = gating_tests(&environment);
     for (const auto& other : drafts_)
       if (other.step.phase == "push") draft.needs.push_back(other.step.name);
     finish(draft, secrets);
+  }
+
+  // Where the nodes of a cluster pull a service's image from.
+  json pullable(const Service& service) {
+    const auto* image = built_image(service.image);
+    if (!image) return output(pull_step(service.image, canonical_reference(service.image.text)), "/ref");
+    if (spec_.registry.url.empty())
+      throw Error(ExitCode::usage,
+                  fmt::format("`{}` runs on a cluster, and there is no registry its nodes could pull from",
+                              service.name))
+          .at(service.where)
+          .hint("say where under `registry`: `url: registry.example.com/shop`");
+    if (image->push && !*image->push)
+      throw Error(ExitCode::usage, fmt::format("the image `{}` is not pushed, and `{}` runs on a cluster",
+                                               image->name, service.name))
+          .at(image->where)
+          .hint("take `push: false` out");
+    return output("push." + image->name, "/ref");
   }
 
   void user_steps() {

@@ -71,6 +71,8 @@ json service_params(const Service& service, json image, bool keeps_data, std::se
   if (!service.workdir.empty()) out["workdir"] = service.workdir;
   for (const auto& on : service.depends_on) out["depends_on"][on.on.text] = on.until;
   if (service.stop_grace_period) out["stop_grace_ms"] = service.stop_grace_period->count();
+  for (const auto& [name, values] : {std::pair{"requests", service.requests}, {"limits", service.limits}})
+    if (!values.empty()) out["resources"][name] = values;
   if (const auto& check = service.healthcheck) {
     json& health = out["healthcheck"] = {{"interval_ms", check->interval.count()},
                                          {"timeout_ms", check->timeout.count()},
@@ -81,6 +83,18 @@ json service_params(const Service& service, json image, bool keeps_data, std::se
     if (!check->test.empty()) health["test"] = check->test;
     if (check->port) health["port"] = *check->port;
   }
+  return out;
+}
+
+json target_params(const Target& target) {
+  json out = json::object();
+  if (!target.kubeconfig.empty()) out["kubeconfig"] = target.kubeconfig.text;
+  if (!target.context.empty()) out["context"] = target.context.text;
+  if (!target.name_space.empty()) out["namespace"] = target.name_space.text;
+  if (!target.prune) out["prune"] = false;
+  for (const auto& field : target.take_over) out["take_over"].push_back(field.text);
+  if (target.deadline) out["deadline_ms"] = target.deadline->count();
+  if (target.stable) out["stable_ms"] = target.stable->count();
   return out;
 }
 

@@ -16,6 +16,9 @@ json run_text(const std::string& text, const std::string& git_step);
 // `keeps_data`.
 json service_params(const Service& service, json image, bool keeps_data, std::set<std::string>& secrets);
 
+// What a cluster target needs to know beside its services; empty for this machine.
+json target_params(const Target& target);
+
 // Environment variables in two members of `params`: `plain` and `secret` (variable → secret's name).
 void put_values(json& params, const Values& values, const std::string& plain, const std::string& secret,
                 const std::string& git_step, std::set<std::string>& secrets);

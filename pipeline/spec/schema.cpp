@@ -19,6 +19,7 @@ nlohmann::json spec_json_schema() {
   define(service_table());
   define(healthcheck_table());
   define(environment_table());
+  define(target_table());
   define(step_table());
   define(retain_table());
   return out;

@@ -133,11 +133,18 @@ struct Service {
   std::vector<Dependency> depends_on;
   std::optional<Healthcheck> healthcheck;
   std::optional<Millis> stop_grace_period;
+  std::map<std::string, std::string> requests, limits;  // "cpu" "memory" → a quantity; of clusters
+  std::optional<Location> resources;                    // where they stand
 };
 
 struct Target {
   Location where;
-  Text kind;  // the plugin: "local"
+  Text kind;  // the plugin: "local" "kubernetes"
+  // Of clusters:
+  Text kubeconfig, context, name_space;
+  bool prune = true;
+  std::vector<Text> take_over;
+  std::optional<Millis> deadline, stable;
 };
 
 struct Environment {

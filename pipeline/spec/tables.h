@@ -14,6 +14,7 @@ const Table<Test>& test_table();
 const Table<Service>& service_table();
 const Table<Healthcheck>& healthcheck_table();
 const Table<Environment>& environment_table();
+const Table<Target>& target_table();
 const Table<UserStep>& step_table();
 const Table<Retain>& retain_table();
 const Table<Spec>& spec_table();

@@ -68,6 +68,66 @@ void read_depends_on(Service& service, const Node& node, Diagnostics& diagnostic
       service.depends_on.push_back({{member.key, member.where}, *until});
 }
 
+// "250m" "0.5" "64Mi" (apimachinery pkg/api/resource/quantity.go).
+bool is_quantity(std::string_view text) {
+  const auto end = text.find_first_not_of("0123456789.");
+  const auto digits = text.substr(0, end);
+  if (digits.empty() || digits.front() == '.' || digits.back() == '.' ||
+      std::count(digits.begin(), digits.end(), '.') > 1)
+    return false;
+  static const std::set<std::string_view> suffixes = {"",  "m",  "k",  "M",  "G",  "T",
+                                                      "P", "Ki", "Mi", "Gi", "Ti", "Pi"};
+  return suffixes.contains(end == std::string_view::npos ? "" : text.substr(end));
+}
+
+nlohmann::json quantities() {
+  return {{"type", "object"},
+          {"properties", {{"cpu", schema_of::text()}, {"memory", schema_of::text()}}},
+          {"additionalProperties", false}};
+}
+
+// Quantities as Kubernetes writes them: 250m, 0.5, 64Mi, 1G.
+Key<Service> resources() {
+  return row::custom<Service>(
+      "resources", "{requests: {cpu, memory}, limits: {cpu, memory}}, on clusters",
+      {{"type", "object"},
+       {"properties", {{"requests", quantities()}, {"limits", quantities()}}},
+       {"additionalProperties", false}},
+      [](Service& into, const Node& node, Diagnostics& d) {
+        struct Quantities {
+          Text cpu, memory;
+        };
+        static const Table<Quantities> inner = {
+            "`requests` or `limits`",
+            "",
+            {row::text("cpu", &Quantities::cpu, "such as `250m` or `1`"),
+             row::text("memory", &Quantities::memory, "such as `256Mi`")}};
+        static const auto read_into = [](std::map<std::string, std::string>& map, const Node& value,
+                                         Diagnostics& dd) {
+          Quantities found;
+          inner.read(found, value, dd);
+          for (const auto& [name, text] : {std::pair{"cpu", found.cpu}, {"memory", found.memory}}) {
+            if (text.empty()) continue;
+            if (!is_quantity(text.text))
+              dd.error(text.where, fmt::format("`{}` is no quantity", text.text),
+                       "write `250m`, `1`, `256Mi` or `2G`");
+            map[name] = text.text;
+          }
+        };
+        static const Table<Service> table = {
+            "resources",
+            "",
+            {row::custom<Service>(
+                 "requests", "", {},
+                 [](Service& s, const Node& n, Diagnostics& dd) { read_into(s.requests, n, dd); }),
+             row::custom<Service>("limits", "", {}, [](Service& s, const Node& n, Diagnostics& dd) {
+               read_into(s.limits, n, dd);
+             })}};
+        into.resources = node.where;
+        table.read(into, node, d);
+      });
+}
+
 std::vector<Key<Service>> service_keys(bool backing) {
   std::vector<Key<Service>> keys = {
       row::required(row::text("image", &Service::image, "an image of this file, or a reference")),
@@ -92,10 +152,10 @@ std::vector<Key<Service>> service_keys(bool backing) {
     keys.insert(keys.begin() + 3,
                 row::number("publish", &Service::publish, 1, 65535, "port on this machine (local target)"));
     keys.insert(keys.begin() + 4, row::number("replicas", &Service::replicas, 1, 100, "how many of it run"));
+    keys.push_back(resources());
     for (auto [name, what] : {std::pair{"before", "commands before traffic moves"},
                               {"ingress", "routes from outside of a cluster"},
-                              {"manifests", "own manifests"},
-                              {"resources", "limits of memory and processors"}})
+                              {"manifests", "own manifests"}})
       keys.push_back(row::planned<Service>(name, what));
   }
   return keys;
@@ -207,27 +267,49 @@ const Table<Test>& test_table() {
   return table;
 }
 
-const Table<Environment>& environment_table() {
-  static const Table<Target> target = {
+const Table<Target>& target_table() {
+  static const Table<Target> table = {
       "target",
-      "",
-      {row::required(row::text("kind", &Target::kind, "`local`: this machine")),
-       row::planned<Target>("context", "cluster targets"),
-       row::planned<Target>("namespace", "cluster targets"),
-       row::planned<Target>("prune", "cluster targets")}};
+      "What an environment runs on. All keys but `kind` are of `kubernetes`.",
+      {
+          row::required(row::custom<Target>("kind", "`local`: this machine; `kubernetes`: a cluster",
+                                            schema_of::one_of({"local", "kubernetes"}),
+                                            [](Target& into, const Node& node, Diagnostics& d) {
+                                              if (auto kind = read::text(node, d))
+                                                into.kind = {*kind, node.where};
+                                            })),
+          row::text(
+              "kubeconfig", &Target::kubeconfig,
+              "a file, relative to this one (default: $KUBECONFIG, ~/.kube/config, a pod's service account)"),
+          row::text("context", &Target::context, "of the kubeconfig (default: its current one)"),
+          row::text("namespace", &Target::name_space, "where the services run (default: the context's)"),
+          row::flag("prune", &Target::prune, "remove what left the spec (default true)"),
+          row::texts("take_over", &Target::take_over,
+                     "fields that may be taken from other managers, such as spec.replicas; `*` means all"),
+          row::duration("deadline", &Target::deadline,
+                        "how long a service may take to become healthy (default 10m)"),
+          row::duration("stable", &Target::stable,
+                        "how long it must stay healthy before the release counts as good"),
+      }};
+  return table;
+}
+
+const Table<Environment>& environment_table() {
   static const Table<Environment> table = {
       "environment",
       "A place where the services run.",
       {
-          row::required(row::custom<Environment>("target", "what it runs on: {kind: local}",
-                                                 {{"type", "object"},
-                                                  {"properties", {{"kind", schema_of::one_of({"local"})}}},
-                                                  {"required", {"kind"}},
-                                                  {"additionalProperties", false}},
-                                                 [](Environment& into, const Node& node, Diagnostics& d) {
-                                                   into.target.where = node.where;
-                                                   target.read(into.target, node, d);
-                                                 })),
+          row::required(row::custom<Environment>(
+              "target", "what it runs on", {{"$ref", "#/definitions/target"}},
+              [](Environment& into, const Node& node, Diagnostics& d) {
+                into.target.where = node.where;
+                target_table().read(into.target, node, d);
+                if (into.target.kind.text == "local" && node.is_mapping())
+                  for (const auto& member : node.members)
+                    if (member.key != "kind" && !member.key.starts_with("x-"))
+                      d.error(member.where,
+                              fmt::format("`{}` is of clusters: this target is this machine", member.key));
+              })),
           row::string_map("vars", &Environment::vars,
                           "values for `${{ vars.NAME }}`; they win over the file's"),
           row::custom<Environment>(
@@ -406,6 +488,7 @@ std::vector<Section> all_sections() {
           section_of("services.NAME", service_table()),
           section_of("healthcheck", healthcheck_table()),
           section_of("environments.NAME", environment_table()),
+          section_of("environments.NAME.target", target_table()),
           section_of("steps", step_table()),
           section_of("retain", retain_table())};
 }

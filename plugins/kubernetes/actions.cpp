@@ -1,0 +1,199 @@
+#include "plugins/kubernetes/actions.h"
+
+#include "base/clock.h"
+#include "base/suggest.h"
+#include "plugins/kubernetes/lease.h"
+#include "sys/yaml_reader.h"
+
+namespace slipway::kubernetes {
+
+namespace {
+
+std::vector<std::string> ids_of(const std::vector<Release>& releases) {
+  std::vector<std::string> out;
+  for (const auto& release : releases) out.push_back(release.id);
+  return out;
+}
+
+// Keys in the order in which people write them.
+nlohmann::ordered_json ordered(const json& object) {
+  nlohmann::ordered_json out;
+  for (const char* key : {"apiVersion", "kind", "metadata", "type", "immutable"})
+    if (object.contains(key)) out[key] = nlohmann::ordered_json::parse(object[key].dump());
+  for (const auto& [key, value] : object.items())
+    if (!out.contains(key)) out[key] = nlohmann::ordered_json::parse(value.dump());
+  return out;
+}
+
+}  // namespace
+
+Outcome rollback(Api& api, const Place& place, const Settings& settings, const json& params,
+                 Context& context) {
+  const Lease lease(api, place);
+  Records records(api, place);
+  Rollout rollout(api, place, settings, context);
+  const auto releases = records.releases();
+  const auto find = [&](const std::string& id) -> const Release* {
+    for (const auto& release : releases)
+      if (release.id == id) return &release;
+    return nullptr;
+  };
+  auto wanted = params.value("release", std::string());
+  if (wanted.empty()) {
+    const auto* current = find(rollout.state().release);
+    if (!current) throw Error(ExitCode::usage, fmt::format("nothing is rolled out in `{}`", place.title()));
+    if (current->previous.empty() || !find(current->previous))
+      throw Error(ExitCode::usage, fmt::format("there is no release before `{}`", current->id))
+          .hint("`slipway status` lists those that are kept");
+    wanted = current->previous;
+  }
+  const auto* release = find(wanted);
+  if (!release)
+    throw Error(ExitCode::usage, fmt::format("there is no release `{}`", wanted))
+        .hint(suggestion_hint(wanted, ids_of(releases)));
+  if (release->state != "good")
+    throw Error(ExitCode::usage, fmt::format("release `{}` never became healthy", wanted))
+        .hint("`slipway status` lists the good ones");
+  if (rollout.is_done(release->services))
+    return Outcome::success({{"release", rollout.state().release},
+                             {"rolled_back_to", wanted},
+                             {"changed", json::array()},
+                             {"urls", json::object()}});
+  auto outcome = rollout.run(release->services, wanted, [&] { lease.check(); });
+  if (outcome.ok) outcome.outputs["rolled_back_to"] = wanted;
+  return outcome;
+}
+
+Outcome down(Api& api, const Place& place, const json& params, Context& context) {
+  const Lease lease(api, place);
+  Kinds kinds(api);
+  Records records(api, place);
+  const auto state = records.load();
+  Writer writer(api, kinds, place, {});
+  std::vector<ObjectKey> keys;
+  std::size_t workloads = 0;
+  for (const auto& [key, _] : state.objects) {
+    keys.push_back(key);
+    workloads += key.kind == "Deployment" || key.kind == "StatefulSet";
+  }
+  if (!keys.empty()) context.log(fmt::format("removing {} objects of {}\n", keys.size(), place.title()));
+  writer.remove(keys, true);
+  Request request;
+  request.path = kinds.collection(kinds.find("v1", "PersistentVolumeClaim"), place.name_space);
+  request.query["labelSelector"] = fmt::format("app.kubernetes.io/part-of={},slipway.dev/environment={}",
+                                               place.project, place.environment);
+  std::vector<ObjectKey> claims;
+  json kept = json::array();
+  const auto found = api.call(std::move(request));
+  for (const auto& item : found.value("items", json::array())) {
+    claims.push_back(
+        {"v1", "PersistentVolumeClaim", place.name_space, item.value("/metadata/name"_json_pointer, "")});
+    kept.push_back(claims.back().name);
+  }
+  if (params.value("volumes", false)) {
+    writer.remove(claims, true);
+    kept = json::array();
+  }
+  records.remove_all();
+  return Outcome::success({{"stopped", workloads}, {"volumes", kept}});
+}
+
+Outcome status(Api& api, const Place& place) {
+  Records records(api, place);
+  Kinds kinds(api);
+  const auto state = records.load();
+  const auto releases = records.releases();
+  json out = {{"project", place.project}, {"environment", place.environment}, {"namespace", place.name_space},
+              {"release", state.release}, {"services", json::array()},        {"releases", json::array()}};
+  if (!state.rollout.empty()) out["rollout"] = state.rollout;
+  const auto list = [&](const char* api_version, const char* kind, bool made) {
+    Request request;
+    request.path = kinds.collection(kinds.find(api_version, kind), place.name_space);
+    request.query["labelSelector"] =
+        made ? fmt::format("app.kubernetes.io/part-of={},slipway.dev/environment={}", place.project,
+                           place.environment)
+             : place.selector();
+    Objects objects;
+    auto answer = api.call(std::move(request));
+    for (auto& item : answer["items"]) {
+      item["apiVersion"] = api_version;
+      item["kind"] = kind;
+      const auto name = item.value("/metadata/name"_json_pointer, "");
+      objects[name] = std::move(item);
+    }
+    return objects;
+  };
+  const Release* current = nullptr;
+  for (const auto& release : releases) {
+    json entry = {{"id", release.id}, {"state", release.state}, {"created", format_utc(release.created)}};
+    if (!release.rollback_of.empty()) entry["rollback_of"] = release.rollback_of;
+    if (release.id == state.release) {
+      current = &release;
+      out["created"] = entry["created"];
+    }
+    out["releases"].push_back(std::move(entry));
+  }
+  if (!current) return Outcome::success(std::move(out));
+  const auto deployments = list("apps/v1", "Deployment", false),
+             stateful = list("apps/v1", "StatefulSet", false);
+  const auto sets = list("apps/v1", "ReplicaSet", true), pods = list("v1", "Pod", true);
+  for (const auto& service : current->services) {
+    const auto key = key_of(service.workload);
+    const auto& workloads = key.kind == "StatefulSet" ? stateful : deployments;
+    const auto it = workloads.find(key.name);
+    const auto now = it == workloads.end() ? json() : it->second;
+    auto verdict = Judge(Millis(0)).look(now, sets, pods, now_micros());
+    const auto images = images_of(service.workload);
+    const auto image = images.empty() ? "" : images.begin()->second;
+    const auto at = image.find('@');
+    json entry = {
+        {"name", service.name},
+        {"release", current->id},
+        {"image", at == std::string::npos ? image : image.substr(at + 1)},
+        {"wanted", now.is_null() ? service.workload.value("/spec/replicas"_json_pointer, 1) : verdict.wanted},
+        {"ready", verdict.ready},
+        {"replicas", json::array()}};
+    if (verdict.state != Verdict::State::ready) entry["why"] = verdict.why;
+    if (!now.is_null() && images_of(now) != images) entry["drift"] = "its image was changed by somebody else";
+    const auto written = state.objects.find(key);
+    if (!now.is_null() && !entry.contains("drift") && written != state.objects.end() &&
+        written->second.seen != seen_of(now) && !is_part_of(service.workload, now))
+      entry["drift"] = "it was changed since the rollout";
+    for (const auto& [name, pod] : pods) {
+      if (pod.value("/metadata/labels/app.kubernetes.io~1name"_json_pointer, "") != service.name) continue;
+      bool ready = false;
+      int exits = 0;
+      for (const auto& one : pod.value("/status/conditions"_json_pointer, json::array()))
+        ready |= one.value("type", "") == "Ready" && one.value("status", "") == "True";
+      for (const auto& one : pod.value("/status/containerStatuses"_json_pointer, json::array()))
+        exits += one.value("restartCount", 0);
+      entry["replicas"].push_back({{"id", name},
+                                   {"address", pod.value("/status/podIP"_json_pointer, "")},
+                                   {"status", pod.value("/status/phase"_json_pointer, "")},
+                                   {"health", ready ? "healthy" : "unhealthy"},
+                                   {"exits", exits}});
+    }
+    out["services"].push_back(std::move(entry));
+  }
+  return Outcome::success(std::move(out));
+}
+
+std::string render(const std::vector<ServiceObjects>& services) {
+  std::string out;
+  const auto add = [&](json object) {
+    // As plain texts, so that what is printed is a Secret that any tool reads.
+    if (object.value("kind", "") == "Secret") {
+      for (const auto& [name, _] : object["data"].items()) object["stringData"][name] = "***";
+      object.erase("data");
+    }
+    out += "---\n" + write_yaml(ordered(object));
+  };
+  for (const auto& service : services) {
+    for (const auto& object : service.config) add(object);
+    add(service.workload);
+    for (const auto& object : service.after) add(object);
+  }
+  return out;
+}
+
+}  // namespace slipway::kubernetes

@@ -1,0 +1,48 @@
+// Objects into the cluster by server-side apply, many at once, and out of it again.
+#pragma once
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "plugins/kubernetes/records.h"
+
+namespace slipway::kubernetes {
+
+// Digest of a manifest's content.
+std::string hash_of(const json& manifest);
+// What an object is known by when somebody changes it: its generation, or its resourceVersion.
+std::string seen_of(const json& object);
+
+// True when everything that `part` says stands in `whole` too.
+bool is_part_of(const json& part, const json& whole);
+
+class Writer {
+ public:
+  // `take_over`: fields ("spec.replicas") that may be taken from other managers; "*" means all.
+  Writer(Api& api, Kinds& kinds, const Place& place, std::set<std::string> take_over)
+      : api_(api), kinds_(kinds), place_(place), take_over_(std::move(take_over)) {}
+
+  // As this cluster wants it: an API version that it has, and its namespace.
+  json fit(json manifest);
+  // Throws Error(denied) when one of these is there and not of this place.
+  void check_ours(const std::vector<ObjectKey>& keys);
+  // What each is now; null when it is not there.
+  std::map<ObjectKey, json> look(const std::vector<ObjectKey>& keys);
+  // The objects as they are after it, in the order given. Throws the first refusal.
+  std::vector<json> apply(const std::vector<json>& manifests, bool dry_run = false);
+  // Those that are there; waits until they are gone when `wait`.
+  void remove(const std::vector<ObjectKey>& keys, bool wait);
+
+ private:
+  Request patch(const json& manifest, bool force, bool dry_run);
+  void take_answer(const json& manifest, Answer answer, json& into, std::optional<Error>& failure,
+                   bool dry_run);
+
+  Api& api_;
+  Kinds& kinds_;
+  const Place& place_;
+  std::set<std::string> take_over_;
+};
+
+}  // namespace slipway::kubernetes

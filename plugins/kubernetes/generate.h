@@ -1,0 +1,49 @@
+// From a service of the params to the objects that run it.
+#pragma once
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "oci/store.h"
+#include "plugin/plugin.h"
+
+namespace slipway::kubernetes {
+
+struct Place {
+  std::string project, environment, name_space;
+  std::string name() const { return "slipway-" + project + "-" + environment; }  // of our own records
+  std::string title() const { return project + " " + environment; }
+  // What every object of this place bears: app.kubernetes.io/managed-by and the like.
+  json labels() const;
+  std::string selector() const;  // a labelSelector that means all of them
+};
+
+struct ServiceObjects {
+  std::string name;
+  std::vector<json> config;                       // Secrets, ConfigMaps, Services: before any workload
+  json workload;                                  // a Deployment or StatefulSet
+  std::vector<json> after;                        // PodDisruptionBudget, Ingress: when it serves
+  std::map<std::string, std::string> depends_on;  // name → "healthy" or "started"
+  std::int64_t ready_within_ms =
+      0;  // a started container that is not ready after so long has failed its probe
+  // Changes when its pods have to be replaced or its settings change; holds names of secrets, not values.
+  std::string declared;
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(ServiceObjects, name, config, workload, after, depends_on,
+                                              ready_within_ms, declared)
+};
+
+enum class Secrets {
+  given,    // their values come with the invocation
+  unknown,  // a look ahead: objects have placeholders, only `declared` means something
+};
+
+// In the order of the params. Throws Error(usage) naming the service and what is wrong with it.
+std::vector<ServiceObjects> generate(const Invocation& invocation, const Place& place,
+                                     const oci::Store& store, Secrets secrets);
+
+// The images of a workload, by container.
+std::map<std::string, std::string> images_of(const json& workload);
+
+}  // namespace slipway::kubernetes
