@@ -12,6 +12,7 @@ void add_schema(CLI::App& app, Session& session);
 void add_cache(CLI::App& app, Session& session);
 void add_image(CLI::App& app, Session& session);
 void add_version(CLI::App& app, Session& session);
+void add_render(CLI::App& app, Session& session);
 void add_run(CLI::App& app, Session& session);
 void add_parts(CLI::App& app, Session& session);
 void add_resume(CLI::App& app, Session& session);
@@ -29,6 +30,7 @@ const std::vector<AddCommand>& commands() {
       add_init,
       add_check,
       add_plan,
+      add_render,
       add_run,
       add_parts,
       add_resume,

@@ -85,6 +85,7 @@ class Forecaster {
     if (!prepared.action->can_preview) return;
     const auto preview = prepared.plugin->preview(prepared.invocation, context_);
     if (!preview.is_object()) return;
+    out.preview = preview;
     if (const auto lines = preview.find("lines"); lines != preview.end() && lines->is_array())
       for (const auto& line : *lines)
         if (line.is_string()) out.lines.push_back(line.get<std::string>());

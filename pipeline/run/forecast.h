@@ -18,6 +18,7 @@ struct Forecast {
   json reason;  // as cache decisions have it (plan/explain.h); {"why": "needs", "step": NAME}: it depends on
                 // one that runs; {"why": "always"}: it has no key
   std::vector<std::string> lines;  // the plugin's own preview
+  json preview = json::object();   // all of it
 };
 
 // In the plan's order. Asks plugins for fingerprints and previews only. A preview may hold "outputs" (then
