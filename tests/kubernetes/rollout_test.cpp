@@ -1,0 +1,363 @@
+// The Kubernetes target against a real control plane: releases as a user brings them out, looks at them and
+// takes them back; kubectl checks from outside what slipway did.
+#include <catch2/catch.hpp>
+#include <csignal>
+
+#include "base/error.h"
+#include "support/kube_cluster.h"
+#include "support/live.h"
+#include "support/registry_server.h"
+#include "support/slipway.h"
+
+using namespace slipway;
+using namespace slipway::test;
+using json = nlohmann::json;
+
+namespace {
+
+bool ready() {
+  return have("etcd") && have("kubectl") && have("docker-registry") && have("openssl") &&
+         !KubeCluster::programs().empty();
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// A project `shop` whose services do on the cluster what their variable BEHAVE says.
+struct Shop {
+  User user;
+  RegistryServer registry{{}};
+  KubeCluster cluster;
+  std::string target;  // more of the target
+
+  Shop() {
+    cluster.kubectl({"create", "namespace", "shop"});
+    // The documented Role is all that slipway has here.
+    const auto role = read_file(fs::path(SLIPWAY_SOURCE_DIR) / "plugins/kubernetes/role.yaml");
+    cluster.kubectl({"create", "-n", "shop", "-f", "-"}, role);
+    cluster.kubectl({"create", "rolebinding", "slipway", "-n", "shop", "--role=slipway", "--user=deployer"});
+    user.write("shop/web/Dockerfile", "FROM scratch\nCOPY page /page\nUSER 1000\nCMD [\"/serve\"]\n");
+    user.write("shop/web/page", "one");
+    user.write("shop/secret", "s3cret-value");
+  }
+
+  std::string services(const std::string& web = "well", const std::string& back = "well") const {
+    return fmt::format(
+        "  web: {{image: web, port: 8080, replicas: 2, environment: {{BEHAVE: \"{}\", PASSWORD: {{secret: "
+        "key}}}},\n"
+        "        depends_on: {{back: healthy}}, healthcheck: {{http: /ok, retries: 3, interval: 1s, timeout: "
+        "1s}}}}\n"
+        "  back: {{image: web, port: 9000, environment: {{BEHAVE: \"{}\"}}}}\n",
+        web, back);
+  }
+
+  void spec(const std::string& text) const {
+    user.write("shop/slipway.yaml",
+               fmt::format(R"(version: 1
+name: shop
+registry: {{url: "{}/shop"}}
+secrets: {{key: {{file: secret}}}}
+images: {{web: {{context: web}}}}
+services:
+{}environments:
+  test: {{target: {{kind: kubernetes, kubeconfig: "{}", namespace: shop{}}}}}
+)",
+                           registry.host(), text, cluster.kubeconfig("deployer").string(), target));
+  }
+
+  Ran slipway(std::vector<std::string> args) const { return user.slipway(std::move(args), "shop"); }
+  Ran good(std::vector<std::string> args) const {
+    auto ran = slipway(std::move(args));
+    INFO(ran.out << ran.err);
+    REQUIRE(ran.code == 0);
+    return ran;
+  }
+  json get(const std::string& what) const {
+    return json::parse(cluster.kubectl({"get", what, "-n", "shop", "-o", "json", "--show-managed-fields"}));
+  }
+  std::string behaviour(const std::string& service) const {
+    return get("deployment/" + service)
+        .at("/spec/template/spec/containers/0/env/0/value"_json_pointer)
+        .get<std::string>();
+  }
+  std::size_t count(const std::string& kind) const { return get(kind).at("items").size(); }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a release comes out on a cluster, and again with nothing to do, then a change, a rollback, the end",
+    "[kubernetes]") {
+  if (!ready()) return;
+  Shop shop;
+  shop.spec(shop.services());
+  const auto first = shop.good({"run"});
+  INFO(first.err);
+  CHECK(contains(first.err, "web: 2 replicas serve"));
+
+  const auto web = shop.get("deployment/web");
+  CHECK(web.at("/status/availableReplicas"_json_pointer) == 2);
+  const auto image = web.at("/spec/template/spec/containers/0/image"_json_pointer).get<std::string>();
+  CHECK(contains(image, shop.registry.host() + "/shop/web@sha256:"));
+  const auto& container = web.at("/spec/template/spec/containers/0"_json_pointer);
+  CHECK(container.at("/securityContext/allowPrivilegeEscalation"_json_pointer) == false);
+  CHECK(container.at("/securityContext/capabilities/drop"_json_pointer) == json({"ALL"}));
+  CHECK(web.at("/spec/template/spec/securityContext/runAsNonRoot"_json_pointer) == true);
+  CHECK(container.at("/readinessProbe/httpGet/path"_json_pointer) == "/ok");
+  CHECK(container.contains("/resources/limits/memory"_json_pointer));
+  CHECK(web.at("/metadata/managedFields/0/manager"_json_pointer) == "slipway");
+  CHECK(shop.get("service/web").at("/spec/ports/0/port"_json_pointer) == 8080);
+  CHECK(shop.get("pdb/web").at("/spec/maxUnavailable"_json_pointer) == 1);
+
+  const auto again = shop.good({"run"});
+  CHECK(contains(again.err, "nothing to do"));
+  CHECK(shop.get("deployment/web").at("/metadata/resourceVersion"_json_pointer) ==
+        web.at("/metadata/resourceVersion"_json_pointer));
+
+  shop.user.write("shop/web/page", "two");
+  const auto plan = shop.good({"plan"});
+  INFO(plan.out);
+  const auto second = shop.good({"run"});
+  const auto changed =
+      shop.get("deployment/web").at("/spec/template/spec/containers/0/image"_json_pointer).get<std::string>();
+  CHECK(changed != image);
+  const auto status = json::parse(shop.good({"status", "-o", "json"}).out);
+  CHECK(status.at("release") == "r2");
+  REQUIRE(status.at("services").size() == 2);
+  for (const auto& service : status.at("services")) {
+    INFO(service.dump());
+    CHECK(service.at("ready") == service.at("wanted"));
+    CHECK_FALSE(service.contains("why"));
+    CHECK_FALSE(service.contains("drift"));
+  }
+  CHECK(contains(shop.good({"status"}).out, "✔ 2/2 healthy"));
+
+  CHECK(contains(shop.good({"rollback"}).out, "r1 serves again, as release r3"));
+  CHECK(shop.get("deployment/web").at("/spec/template/spec/containers/0/image"_json_pointer) == image);
+  const auto to_itself = shop.good({"rollback", "r1"});
+  CHECK(contains(to_itself.out, "nothing to do"));
+
+  shop.good({"down"});
+  for (const char* kind : {"deployments", "services", "pdb", "configmaps"}) {
+    INFO(kind);
+    // The cluster's own: every namespace has a ConfigMap with the CA.
+    CHECK(shop.count(kind) == (std::string(kind) == "configmaps" ? 1 : 0));
+  }
+}
+
+TEST_CASE("what does not become healthy on a cluster is taken back whole, with the reason on the screen",
+          "[kubernetes]") {
+  if (!ready()) return;
+  Shop shop;
+  shop.spec(shop.services());
+  shop.good({"run"});
+  const auto image = shop.get("deployment/back").at("/spec/template/spec/containers/0/image"_json_pointer);
+  struct Case {
+    const char *behaviour, *why;
+  };
+  for (const auto& [behaviour, why] :
+       {Case{"bad-image", "the image cannot be pulled"}, Case{"crash", "it ends again and again: exit 3"},
+        Case{"wrong-arch", "exec format error"},
+        Case{"never-ready", "its healthcheck does not pass within 6"}}) {
+    INFO(behaviour);
+    // `back` changes too, and comes first: it goes back with the release.
+    shop.spec(shop.services(behaviour, "slow"));
+    const auto ran = shop.slipway({"run"});
+    INFO(ran.err);
+    CHECK(ran.code == 4);
+    CHECK(contains(ran.err, why));
+    CHECK(contains(ran.err, "all services are as before: release r1 serves"));
+    CHECK(shop.behaviour("web") == "well");
+    CHECK(shop.behaviour("back") == "well");
+    CHECK(shop.get("deployment/web").at("/status/availableReplicas"_json_pointer) == 2);
+  }
+  shop.spec(shop.services("flap"));
+  const auto flap = shop.good({"run"});
+  CHECK(shop.behaviour("web") == "flap");
+}
+
+TEST_CASE("a first release that fails leaves nothing running", "[kubernetes]") {
+  if (!ready()) return;
+  Shop shop;
+  shop.spec(shop.services("crash"));
+  const auto ran = shop.slipway({"run"});
+  INFO(ran.err);
+  CHECK(ran.code == 4);
+  CHECK(contains(ran.err, "this was the first release: nothing is left running"));
+  CHECK(eventually([&] { return shop.count("deployments") == 0 && shop.count("services") == 0; }));
+}
+
+TEST_CASE("what others made or set on a cluster is theirs, and what left the spec goes", "[kubernetes]") {
+  if (!ready()) return;
+  Shop shop;
+  shop.cluster.kubectl({"create", "service", "clusterip", "back", "-n", "shop", "--tcp=1:1"});
+  shop.spec(shop.services());
+  const auto foreign = shop.slipway({"run"});
+  INFO(foreign.err);
+  CHECK(foreign.code == 7);
+  CHECK(contains(foreign.err, "service/back in namespace shop is there already and not of `shop test`"));
+  CHECK(shop.count("deployments") == 0);
+  shop.cluster.kubectl({"delete", "service", "back", "-n", "shop"});
+  shop.good({"run"});
+
+  // An autoscaler's number stays; slipway's own changes go on.
+  shop.cluster.kubectl({"autoscale", "deployment/web", "-n", "shop", "--min=2", "--max=5"});
+  shop.cluster.kubectl({"scale", "deployment/web", "-n", "shop", "--replicas=3"});
+  CHECK(eventually([&] { return contains(shop.good({"status"}).out, "3/3 healthy"); }));
+  shop.good({"run"});  // the number of replicas is no longer slipway's to write
+  CHECK(shop.get("deployment/web").at("/spec/replicas"_json_pointer) == 3);
+  shop.cluster.kubectl({"scale", "deployment/web", "-n", "shop", "--replicas=4"});
+  CHECK(eventually([&] { return contains(shop.good({"status"}).out, "4/4 healthy"); }));
+  CHECK(contains(shop.good({"run"}).err, "nothing to do"));
+  shop.cluster.kubectl({"create", "configmap", "mine", "-n", "shop", "--from-literal=a=b"});
+  shop.spec(shop.services("again"));
+  shop.good({"run"});
+  CHECK(shop.get("deployment/web").at("/spec/replicas"_json_pointer) == 4);
+  CHECK(shop.behaviour("web") == "again");
+
+  // Somebody sets what slipway owns: seen by status, refused by the next change, taken over when allowed.
+  shop.cluster.kubectl({"set", "env", "deployment/back", "-n", "shop", "BEHAVE=mine"});
+  CHECK(contains(shop.good({"status"}).out, "it was changed since the rollout"));
+  CHECK(contains(shop.good({"plan"}).out, "back: deployment/back was changed by somebody else"));
+  shop.spec(shop.services("again", "other"));
+  const auto refused = shop.slipway({"run"});
+  INFO(refused.err);
+  CHECK(refused.code == 7);
+  CHECK(contains(refused.err, "deployment/back has fields that somebody else set: "));
+  CHECK(contains(refused.err, "kubectl"));
+  CHECK(shop.behaviour("back") == "mine");
+  shop.target = ", take_over: [\"*\"]";
+  shop.spec(shop.services("again", "other"));
+  shop.good({"run"});
+  CHECK(shop.behaviour("back") == "other");
+
+  // Without `web`: its objects go, what others made stays.
+  shop.spec("  back: {image: web, port: 9000, environment: {BEHAVE: other}}\n");
+  const auto pruned = shop.good({"run"});
+  CHECK(contains(pruned.err, "deployment/web: no longer part of the release, removed"));
+  CHECK(eventually([&] { return shop.count("deployments") == 1 && shop.count("services") == 1; }));
+  CHECK(shop.get("configmap/mine").at("/data/a"_json_pointer) == "b");
+}
+
+TEST_CASE("a rollout to a cluster that is killed is brought to its end by the next one", "[kubernetes]") {
+  if (!ready()) return;
+  Shop shop;
+  shop.spec(shop.services());
+  shop.good({"run"});
+  shop.spec(shop.services("slow", "slow"));
+  for (const char* moment : {"deploy.test", "back 0/1", "back: 1 replica serves", "web 0/2"}) {
+    INFO(moment);
+    Live live(shop.user, {"run", "--progress", "plain"}, "shop");
+    const bool said = live.says(moment);
+    live.signal(SIGKILL);
+    live.end();
+    INFO(live.said());
+    CHECK(said);
+    const auto next = shop.good({"run"});
+    INFO(next.err);
+    CHECK(shop.behaviour("web") == "slow");
+    CHECK(shop.behaviour("back") == "slow");
+    const auto status = json::parse(shop.good({"status", "-o", "json"}).out);
+    CHECK_FALSE(status.contains("rollout"));
+    CHECK(contains(shop.good({"run"}).err, "nothing to do"));
+    shop.spec(shop.services());
+    shop.good({"run"});
+    shop.spec(shop.services("slow", "slow"));
+  }
+
+  INFO("interrupted, it puts back what was there");
+  Live live(shop.user, {"run", "--progress", "plain"}, "shop");
+  REQUIRE(live.says("back 0/1"));
+  live.signal(SIGINT);
+  CHECK(live.end() == 130);
+  INFO(live.said());
+  CHECK(eventually([&] { return shop.behaviour("back") == "well"; }));
+  CHECK(shop.behaviour("web") == "well");
+}
+
+TEST_CASE("what cannot be reached or read of a cluster is told with its way out", "[kubernetes]") {
+  if (!ready()) return;
+  Shop shop;
+  const auto config = shop.cluster.kubeconfig("deployer");
+  const auto told = [&](const std::string& text, int code, const std::string& words) {
+    INFO(words);
+    shop.user.write("shop/config", text);
+    fs::permissions(shop.user.dir() / "shop/config", fs::perms::owner_read | fs::perms::owner_write);
+    shop.user.write(
+        "shop/slipway.yaml",
+        "version: 1\nname: shop\nimages: {web: {context: web}}\nregistry: {url: \"" + shop.registry.host() +
+            "/shop\"}\nservices: {web: {image: web, port: 8080}}\nenvironments:\n  test: {target: {kind: "
+            "kubernetes, kubeconfig: config, namespace: shop" +
+            shop.target + "}}\n");
+    const auto ran = shop.slipway({"status"});
+    INFO(ran.err);
+    CHECK(ran.code == code);
+    CHECK(contains(ran.err, words));
+  };
+  const auto ca = config.parent_path() / "ca.crt";
+  const auto with = [&](const std::string& server, const std::string& user, const std::string& more = "") {
+    return fmt::format(
+        "clusters: [{{name: c, cluster: {{server: \"{}\", certificate-authority: \"{}\"{}}}}}]\n"
+        "users: [{{name: u, user: {}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]\n"
+        "current-context: x\n",
+        server, ca.string(), more, user);
+  };
+  told(with(shop.cluster.server(), "{token: wrong}"), 3, "does not know this user");
+  told(with(fmt::format("https://127.0.0.1:{}", free_port()), "{token: x}"), 6, "connection refused");
+  told(with(shop.cluster.server(), "{token: x}", ", tls-server-name: other.example"), 6, "is not trusted");
+  told(with("http://" + shop.registry.host(), "{token: x}"), 6, "answers 404");
+  told("clusters: []\ncurrent-context: x\n", 2, "the kubeconfig has no context `x`");
+  told("just text\n", 2, "is no kubeconfig");
+  told("contexts: [{name: x, context: {cluster: gone}}]\ncurrent-context: x\n", 2,
+       "the kubeconfig has no cluster `gone`");
+  // A credential program of a file that others may write to is not run.
+  const auto program = with(shop.cluster.server(),
+                            "{exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, "
+                            "\"touch ran; exit 1\"]}}");
+  told(program, 3, "no credentials for the cluster");
+  CHECK(fs::exists(shop.user.dir() / "shop/ran"));
+  fs::remove(shop.user.dir() / "shop/ran");
+  fs::permissions(shop.user.dir() / "shop/config", fs::perms::group_write, fs::perm_options::add);
+  const auto refused = shop.slipway({"status"});
+  INFO(refused.err);
+  CHECK(refused.code == 7);
+  CHECK(contains(refused.err, "names a program to run, and others may write to it"));
+  CHECK_FALSE(fs::exists(shop.user.dir() / "shop/ran"));
+  // One that prints a token.
+  const auto token = fmt::format(
+      "{{exec: {{apiVersion: client.authentication.k8s.io/v1beta1, command: echo, args: ['{{\"status\": "
+      "{{\"token\": "
+      "\"{}\"}}}}']}}}}",
+      "deployer-token-of-the-test");
+  told(with(shop.cluster.server(), token), 0, "");
+  // A namespace in which the user may do nothing: the rule that is missing.
+  shop.user.write("shop/slipway.yaml", read_file(shop.user.dir() / "shop/slipway.yaml"));
+  shop.cluster.kubectl({"delete", "rolebinding", "slipway", "-n", "shop"});
+  CHECK(eventually([&] { return shop.slipway({"status"}).code == 3; }));
+  const auto forbidden = shop.slipway({"status"});
+  INFO(forbidden.err);
+  CHECK(contains(forbidden.err, "resources: [\"configmaps\"], verbs: [\"get\"]"));
+}
+
+TEST_CASE("what a rollout would write to a cluster is printed, without the cluster and without secrets",
+          "[kubernetes]") {
+  if (!ready()) return;
+  Shop shop;
+  shop.spec(shop.services());
+  const auto early = shop.slipway({"render"});
+  CHECK(early.code == 2);
+  CHECK(contains(early.err, "the images are not known yet"));
+  shop.good({"push"});
+  const auto rendered = shop.good({"render"}).out;
+  INFO(rendered);
+  CHECK(contains(rendered, "kind: Deployment"));
+  CHECK(contains(rendered, "PASSWORD: \"***\""));
+  CHECK_FALSE(contains(rendered, "s3cret"));
+  CHECK_FALSE(contains(rendered, "czNjcmV0"));
+  // kubectl takes it as it is; what is new since 1.20 in its older form.
+  auto old = rendered;
+  old.replace(old.find("policy/v1"), 9, "policy/v1beta1");
+  CHECK(contains(shop.cluster.kubectl({"apply", "--dry-run=server", "--validate=false", "-f", "-"}, old),
+                 "deployment.apps/web created"));
+}
