@@ -20,7 +20,8 @@ std::optional<std::string> base64_decode(std::string_view text) {
   if (clean.empty()) return "";
   // OpenSSL takes padding anywhere.
   const auto padding = std::min(clean.find('='), clean.size());
-  if (clean.size() % 4 != 0 || clean.size() - padding > 2 || clean.find_first_not_of('=', padding) != std::string::npos)
+  if (clean.size() % 4 != 0 || clean.size() - padding > 2 ||
+      clean.find_first_not_of('=', padding) != std::string::npos)
     return std::nullopt;
   std::string out(clean.size() / 4 * 3, '\0');
   const int size =
