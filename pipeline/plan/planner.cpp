@@ -368,12 +368,8 @@ class Planner {
           service_params(*service, image_param(service->image), true, secrets);
       if (is_cluster(&environment))
         params["reference"] = pullable(*service);
-      else if (service->resources)
-        throw Error(ExitCode::usage,
-                    fmt::format("`{}` has `resources`, which this machine does not limit yet", service->name))
-            .at(*service->resources)
-            .hint(
-                "give them to the environments of clusters: `overrides: {services: {NAME: {resources: …}}}`");
+      else
+        refuse_cluster_keys(*service);
     }
     auto& draft =
         add("deploy." + environment.name, "deploy", environment.target.kind.text, "apply", environment.where);
@@ -386,6 +382,20 @@ class Planner {
     for (const auto& other : drafts_)
       if (other.step.phase == "push") draft.needs.push_back(other.step.name);
     finish(draft, secrets);
+  }
+
+  // What a cluster does for a service and this machine does not do yet is not passed over in silence.
+  static void refuse_cluster_keys(const Service& service) {
+    const auto refuse = [&](const char* key, const Location& where) {
+      throw Error(ExitCode::usage,
+                  fmt::format("`{}` has `{}`, which this machine does not do yet", service.name, key))
+          .at(where)
+          .hint("give it to the environments of clusters: `overrides: {services: {NAME: {…}}}`");
+    };
+    if (service.resources) refuse("resources", *service.resources);
+    if (service.before) refuse("before", service.before->where);
+    if (service.after) refuse("after", service.after->where);
+    if (service.ingress) refuse("ingress", service.ingress->where);
   }
 
   // Where the nodes of a cluster pull a service's image from.

@@ -73,6 +73,17 @@ json service_params(const Service& service, json image, bool keeps_data, std::se
   if (service.stop_grace_period) out["stop_grace_ms"] = service.stop_grace_period->count();
   for (const auto& [name, values] : {std::pair{"requests", service.requests}, {"limits", service.limits}})
     if (!values.empty()) out["resources"][name] = values;
+  for (const auto& [name, hook] : {std::pair{"before", &service.before}, {"after", &service.after}}) {
+    if (!*hook) continue;
+    out[name]["run"] = (*hook)->run;
+    if ((*hook)->timeout) out[name]["timeout_ms"] = (*hook)->timeout->count();
+  }
+  if (const auto& way = service.ingress) {
+    out["ingress"]["host"] = way->host.text;
+    out["ingress"]["path"] = way->path.empty() ? "/" : way->path.text;
+    if (!way->class_name.empty()) out["ingress"]["class"] = way->class_name.text;
+    if (!way->tls_secret.empty()) out["ingress"]["tls"] = way->tls_secret.text;
+  }
   if (const auto& check = service.healthcheck) {
     json& health = out["healthcheck"] = {{"interval_ms", check->interval.count()},
                                          {"timeout_ms", check->timeout.count()},

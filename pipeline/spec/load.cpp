@@ -8,8 +8,8 @@
 #include "spec/readers.h"
 #include "spec/references.h"
 #include "spec/tables.h"
-#include "sys/yaml_reader.h"
 #include "sys/files.h"
+#include "sys/yaml_reader.h"
 
 namespace slipway {
 

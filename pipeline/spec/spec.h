@@ -115,6 +115,19 @@ struct Dependency {
   std::string until = "healthy";  // "started" "healthy"
 };
 
+// A command in a service's image, once in each release that changes the service: a migration, a check.
+struct Hook {
+  Location where;
+  std::vector<std::string> run;  // argv
+  std::optional<Millis> timeout;
+};
+
+// A way in from outside of a cluster.
+struct Ingress {
+  Location where;
+  Text host, path, class_name, tls_secret;
+};
+
 // What runs: a service of the user's, or a backing service (a database) that tests and services use.
 struct Service {
   std::string name;
@@ -135,6 +148,8 @@ struct Service {
   std::optional<Millis> stop_grace_period;
   std::map<std::string, std::string> requests, limits;  // "cpu" "memory" → a quantity; of clusters
   std::optional<Location> resources;                    // where they stand
+  std::optional<Hook> before, after;                    // of clusters
+  std::optional<Ingress> ingress;                       // of clusters
 };
 
 struct Target {

@@ -128,6 +128,69 @@ Key<Service> resources() {
       });
 }
 
+// {run: TEXT or LIST, once: per-release, timeout: 5m}
+Key<Service> hook(std::string name, std::optional<Hook> Service::*member, std::string summary) {
+  return row::custom<Service>(std::move(name), std::move(summary),
+                              {{"type", "object"},
+                               {"properties",
+                                {{"run", schema_of::texts(true)},
+                                 {"once", {{"enum", {"per-release"}}}},
+                                 {"timeout", schema_of::duration()}}},
+                               {"required", {"run"}},
+                               {"additionalProperties", false}},
+                              [member](Service& into, const Node& node, Diagnostics& d) {
+                                static const Table<Hook> table = {
+                                    "command",
+                                    "",
+                                    {row::required(row::custom<Hook>(
+                                         "run", "a text for the shell, or a list: program and arguments", {},
+                                         [](Hook& h, const Node& n, Diagnostics& dd) {
+                                           h.run = read::strings(n, dd, true);
+                                           if (n.is_scalar() && !h.run.empty())
+                                             h.run = {"/bin/sh", "-c", h.run[0]};
+                                           if (n.is_sequence() && n.items.empty())
+                                             dd.error(n.where, "the command is empty");
+                                         })),
+                                     row::custom<Hook>("once", "", {},
+                                                       [](Hook&, const Node& n, Diagnostics& dd) {
+                                                         read::one_of(n, dd, {"per-release"});
+                                                       }),
+                                     row::duration("timeout", &Hook::timeout, "")}};
+                                Hook found;
+                                found.where = node.where;
+                                table.read(found, node, d);
+                                into.*member = std::move(found);
+                              });
+}
+
+Key<Service> ingress() {
+  return row::custom<Service>(
+      "ingress", "{host, path, class, tls}: a way in from outside of a cluster",
+      {{"type", "object"},
+       {"properties",
+        {{"host", schema_of::text()},
+         {"path", schema_of::text()},
+         {"class", schema_of::text()},
+         {"tls", schema_of::text()}}},
+       {"additionalProperties", false}},
+      [](Service& into, const Node& node, Diagnostics& d) {
+        static const Table<Ingress> table = {
+            "ingress",
+            "",
+            {row::required(row::text("host", &Ingress::host, "such as shop.example.com")),
+             row::text("path", &Ingress::path, "what it begins with (default /)"),
+             row::text("class", &Ingress::class_name,
+                       "of the cluster's ingress controllers (default: the cluster's)"),
+             row::text("tls", &Ingress::tls_secret, "a Secret of the namespace with the certificate")}};
+        Ingress found;
+        found.where = node.where;
+        table.read(found, node, d);
+        if (!found.path.empty() && !found.path.text.starts_with('/'))
+          d.error(found.path.where, fmt::format("the path `{}` does not begin with /", found.path.text));
+        into.ingress = std::move(found);
+      });
+}
+
 std::vector<Key<Service>> service_keys(bool backing) {
   std::vector<Key<Service>> keys = {
       row::required(row::text("image", &Service::image, "an image of this file, or a reference")),
@@ -153,10 +216,12 @@ std::vector<Key<Service>> service_keys(bool backing) {
                 row::number("publish", &Service::publish, 1, 65535, "port on this machine (local target)"));
     keys.insert(keys.begin() + 4, row::number("replicas", &Service::replicas, 1, 100, "how many of it run"));
     keys.push_back(resources());
-    for (auto [name, what] : {std::pair{"before", "commands before traffic moves"},
-                              {"ingress", "routes from outside of a cluster"},
-                              {"manifests", "own manifests"}})
-      keys.push_back(row::planned<Service>(name, what));
+    keys.push_back(
+        hook("before", &Service::before, "a command in its image before traffic moves, on clusters: a Job"));
+    keys.push_back(
+        hook("after", &Service::after, "a command in its image once it serves, on clusters: a Job"));
+    keys.push_back(ingress());
+    keys.push_back(row::planned<Service>("manifests", "own manifests"));
   }
   return keys;
 }

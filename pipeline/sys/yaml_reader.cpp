@@ -251,7 +251,8 @@ namespace {
 
 bool reads_as_text(const std::string& text) {
   // Older readers (YAML 1.1) take more words for booleans than the core schema does.
-  static const std::set<std::string> words = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"};
+  static const std::set<std::string> words = {"y",   "n",    "yes",   "no",   "on",
+                                              "off", "true", "false", "null", "~"};
   std::string lower = text;
   for (auto& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (text.empty() || words.contains(lower)) return false;

@@ -58,7 +58,7 @@ Outcome rollback(Api& api, const Place& place, const Settings& settings, const j
     return Outcome::success({{"release", rollout.state().release},
                              {"rolled_back_to", wanted},
                              {"changed", json::array()},
-                             {"urls", json::object()}});
+                             {"urls", urls_of(release->services)}});
   auto outcome = rollout.run(release->services, wanted, [&] { lease.check(); });
   if (outcome.ok) outcome.outputs["rolled_back_to"] = wanted;
   return outcome;
@@ -153,6 +153,7 @@ Outcome status(Api& api, const Place& place) {
         {"wanted", now.is_null() ? service.workload.value("/spec/replicas"_json_pointer, 1) : verdict.wanted},
         {"ready", verdict.ready},
         {"replicas", json::array()}};
+    if (!service.url.empty()) entry["url"] = service.url;
     if (verdict.state != Verdict::State::ready) entry["why"] = verdict.why;
     if (!now.is_null() && images_of(now) != images) entry["drift"] = "its image was changed by somebody else";
     const auto written = state.objects.find(key);

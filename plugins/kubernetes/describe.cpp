@@ -40,6 +40,9 @@ json service_schema() {
                         {"timeout_ms", number("of one question", 1, 86'400'000)},
                         {"retries", number("failures in a row that are the end", 1, 1'000'000)},
                         {"start_period_ms", number("failures in it do not count", 0, 86'400'000)}});
+  const json hook = object({{"run", texts("argv, in the service's image and environment")},
+                            {"timeout_ms", number("default 10 minutes", 1, 86'400'000)}},
+                           {"run"});
   return object(
       {{"image", {{"type", "object"}, {"description", "descriptor of an image in the user's store"}}},
        {"reference", text("the same image in a registry, by digest")},
@@ -59,6 +62,13 @@ json service_schema() {
        {"stateful", flag("a StatefulSet")},
        {"stop_grace_ms", number("from the stop signal to the kill", 0, 86'400'000)},
        {"resources", object({{"requests", by_name("cpu, memory")}, {"limits", by_name("cpu, memory")}})},
+       {"before", hook},
+       {"after", hook},
+       {"ingress", object({{"host", text("its name outside")},
+                           {"path", text("what requests begin with")},
+                           {"class", text("of the ingress controllers")},
+                           {"tls", text("Secret with the certificate")}},
+                          {"host", "path"})},
        {"healthcheck", health}},
       {"image", "reference"});
 }

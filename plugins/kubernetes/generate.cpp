@@ -69,9 +69,17 @@ class Service {
     out.depends_on = texts(params_, "depends_on");
     auto template_ = pod_template(out.config);
     if (auto service = make_service()) out.config.push_back(*std::move(service));
+    if (params_.contains("before")) out.before_job = job("before", template_);
+    if (params_.contains("after")) out.after_job = job("after", template_);
     out.workload = make_workload(std::move(template_));
     const auto replicas = value(params_, "replicas", 1);
     if (replicas > 1 && !keeps_data()) out.after.push_back(disruption_budget());
+    if (params_.contains("ingress")) {
+      out.after.push_back(ingress());
+      const auto& way = params_["ingress"];
+      out.url = fmt::format("{}://{}{}", way.contains("tls") ? "https" : "http",
+                            way["host"].get<std::string>(), way["path"].get<std::string>());
+    }
     out.ready_within_ms = ready_within_;
     out.declared = short_hash(declared());
     return out;
@@ -327,6 +335,46 @@ class Service {
                 {"kind", "Service"},
                 {"metadata", metadata(name_)},
                 {"spec", {{"type", "ClusterIP"}, {"selector", pod_labels()}, {"ports", ports}}}};
+  }
+
+  // The service's own pod, with another command and nobody who asks for its health.
+  json job(const char* when, json pod) const {
+    const auto& hook = params_[when];
+    auto& container = pod["spec"]["containers"][0];
+    container["command"] = hook["run"];
+    for (const char* key : {"args", "ports", "readinessProbe"}) container.erase(key);
+    pod["spec"]["restartPolicy"] = "Never";
+    pod["metadata"]["labels"] = job_labels(when);
+    return {{"apiVersion", "batch/v1"},
+            {"kind", "Job"},
+            {"metadata", metadata(fmt::format("{}-{}", name_, when))},
+            {"spec",
+             {{"backoffLimit", 0},  // a migration that failed is not run again unasked
+              {"activeDeadlineSeconds", seconds(value(hook, "timeout_ms", std::int64_t{600'000}))},
+              {"template", std::move(pod)}}}};
+  }
+
+  // Not those of the service: it would get requests.
+  json job_labels(const char* when) const {
+    return {{"app.kubernetes.io/name", fmt::format("{}-{}", name_, when)},
+            {"app.kubernetes.io/part-of", place_.project},
+            {"slipway.dev/environment", place_.environment}};
+  }
+
+  json ingress() const {
+    const auto& way = params_["ingress"];
+    if (ports_.empty()) throw Error(ExitCode::usage, "it has an ingress and no port").hint("add `port`");
+    const json backend = {{"service", {{"name", name_}, {"port", {{"number", ports_[0]}}}}}};
+    json spec = {
+        {"rules",
+         {{{"host", way["host"]},
+           {"http", {{"paths", {{{"path", way["path"]}, {"pathType", "Prefix"}, {"backend", backend}}}}}}}}}};
+    if (way.contains("class")) spec["ingressClassName"] = way["class"];
+    if (way.contains("tls")) spec["tls"] = {{{"hosts", {way["host"]}}, {"secretName", way["tls"]}}};
+    return {{"apiVersion", "networking.k8s.io/v1"},
+            {"kind", "Ingress"},
+            {"metadata", metadata(name_)},
+            {"spec", std::move(spec)}};
   }
 
   json disruption_budget() const {

@@ -22,16 +22,19 @@ struct Place {
 
 struct ServiceObjects {
   std::string name;
-  std::vector<json> config;                       // Secrets, ConfigMaps, Services: before any workload
-  json workload;                                  // a Deployment or StatefulSet
-  std::vector<json> after;                        // PodDisruptionBudget, Ingress: when it serves
+  std::vector<json> config;  // Secrets, ConfigMaps, Services: before any workload
+  json workload;             // a Deployment or StatefulSet
+  std::vector<json> after;   // PodDisruptionBudget, Ingress: when it serves
+  json before_job,
+      after_job;  // once in each release that changes the workload; null: none. Their names are prefixes
   std::map<std::string, std::string> depends_on;  // name → "healthy" or "started"
   std::int64_t ready_within_ms =
       0;  // a started container that is not ready after so long has failed its probe
   // Changes when its pods have to be replaced or its settings change; holds names of secrets, not values.
   std::string declared;
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(ServiceObjects, name, config, workload, after, depends_on,
-                                              ready_within_ms, declared)
+  std::string url;  // from outside; "": none
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(ServiceObjects, name, config, workload, after, before_job,
+                                              after_job, depends_on, ready_within_ms, declared, url)
 };
 
 enum class Secrets {

@@ -145,6 +145,39 @@ Verdict Judge::look(const json& workload, const Objects& sets, const Objects& po
   return out;
 }
 
+Verdict Judge::look_job(const json& job, const Objects& pods, std::int64_t now) {
+  Verdict out;
+  out.wanted = 1;
+  if (job.is_null()) {
+    out.why = "it is not there yet";
+    return out;
+  }
+  std::vector<const json*> own;
+  for (const auto& [name, pod] : pods)
+    if (is_owned_by(pod, text(job, "/metadata/uid"_json_pointer))) own.push_back(&pod);
+  if (!own.empty()) out.pod = text(*own.back(), "/metadata/name"_json_pointer);
+  if (const auto* done = condition(job, "Complete"); done && done->value("status", "") == "True") {
+    out.state = Verdict::State::ready;
+    out.ready = 1;
+    return out;
+  }
+  if (const auto* failed = condition(job, "Failed"); failed && failed->value("status", "") == "True") {
+    out.state = Verdict::State::failed;
+    out.why = failed->value("reason", "") == "DeadlineExceeded" ? "it takes longer than it may"
+                                                                : first_line(failed->value("message", ""));
+    for (const auto* pod : own)
+      for (const auto& container : pod->value("/status/containerStatuses"_json_pointer, json::array()))
+        if (container.contains("/state/terminated"_json_pointer))
+          out.why = ending(container.at("/state/terminated"_json_pointer));
+    return out;
+  }
+  // A pod that failed is the Job's to tell.
+  std::erase_if(own, [](const json* pod) { return text(*pod, "/status/phase"_json_pointer) == "Failed"; });
+  out = of_pods(out, own, now);
+  if (out.why.empty()) out.why = "it to end";
+  return out;
+}
+
 Verdict Judge::of_pods(Verdict verdict, const std::vector<const json*>& pods, std::int64_t now) {
   const auto fail = [&](const json& pod, std::string why) {
     verdict.state = Verdict::State::failed;

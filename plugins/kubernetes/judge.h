@@ -29,6 +29,8 @@ class Judge {
   // `workload`: Deployment or StatefulSet as it is now, null when it is not there; `now`: microseconds since
   // the epoch.
   Verdict look(const json& workload, const Objects& replica_sets, const Objects& pods, std::int64_t now);
+  // Of a Job: ready is complete.
+  Verdict look_job(const json& job, const Objects& pods, std::int64_t now);
 
  private:
   Verdict of_pods(Verdict verdict, const std::vector<const json*>& pods, std::int64_t now);

@@ -91,7 +91,7 @@ class Kubernetes : public Plugin {
         return Outcome::success({{"release", look.state().release},
                                  {"previous", look.state().release},
                                  {"changed", json::array()},
-                                 {"urls", json::object()}});
+                                 {"urls", urls_of(services)}});
       }
     }
     const Lease lease(api, place);

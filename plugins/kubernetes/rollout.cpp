@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "plugins/kubernetes/evidence.h"
+#include "plugins/kubernetes/pod_log.h"
 
 namespace slipway::kubernetes {
 
@@ -68,6 +69,7 @@ struct Rollout::Tools {
     deployments.emplace(api, collection("apps/v1", "Deployment"), ours, changed);
     stateful_sets.emplace(api, collection("apps/v1", "StatefulSet"), ours, changed);
     replica_sets.emplace(api, collection("apps/v1", "ReplicaSet"), made, changed);
+    jobs.emplace(api, collection("batch/v1", "Job"), ours, changed);
     pods.emplace(api, collection("v1", "Pod"), made, changed);
   }
 
@@ -80,7 +82,7 @@ struct Rollout::Tools {
   }
 
   bool listed() const {
-    for (const auto* one : {&*deployments, &*stateful_sets, &*replica_sets, &*pods}) {
+    for (const auto* one : {&*deployments, &*stateful_sets, &*replica_sets, &*jobs, &*pods}) {
       if (one->error()) throw *one->error();
       if (!one->listed()) return false;
     }
@@ -101,7 +103,7 @@ struct Rollout::Tools {
   Records records;
   // Something may have changed: told by watches, and by the clock, which decides about faults that last.
   std::shared_ptr<bool> news = std::make_shared<bool>(false), ticking = std::make_shared<bool>(false);
-  std::optional<Watch> deployments, stateful_sets, replica_sets, pods;
+  std::optional<Watch> deployments, stateful_sets, replica_sets, jobs, pods;
 };
 
 Rollout::Rollout(Api& api, const Place& place, const Settings& settings, Context& context)
@@ -288,18 +290,80 @@ void Rollout::bring_out(const std::vector<Level>& levels, bool wait) {
   for (const auto& level : levels) {
     check_();
     std::vector<json> workloads;
+    Level fresh;
     for (const auto* service : level) {
       if (!is_written(service->workload)) {
+        fresh.push_back(service);
         changed_.insert(service->name);
         context_.event("rollout", {{"service", service->name}, {"state", "started"}});
       }
       workloads.push_back(service->workload);
     }
+    if (with_jobs_) run_jobs(fresh, &ServiceObjects::before_job, "before");
     write(workloads);
     if (wait) wait_for(level);
     std::vector<json> after;
     for (const auto* service : level) after.insert(after.end(), service->after.begin(), service->after.end());
     write(after);
+    if (with_jobs_) run_jobs(fresh, &ServiceObjects::after_job, "after");
+  }
+}
+
+// All of a level's at once; each must be complete.
+void Rollout::run_jobs(const Level& level, json ServiceObjects::*job, const char* when) {
+  struct Running {
+    const ServiceObjects* service;
+    std::string name;
+    Judge judge;
+    std::shared_ptr<PodLog> log;
+    bool done = false;
+  };
+  std::vector<json> manifests;
+  std::vector<Running> running;
+  for (const auto* service : level) {
+    if ((service->*job).is_null()) continue;
+    auto manifest = service->*job;
+    const auto name = manifest.value("/metadata/name"_json_pointer, "") + "-" + release_.id;
+    manifest["metadata"]["name"] = name;
+    state_.objects[key_of(manifest)] = {};
+    manifests.push_back(std::move(manifest));
+    running.push_back({service, name, Judge(Millis(0)), nullptr, false});
+    log(fmt::format("{}: running its command {} the rollout", service->name, when));
+  }
+  if (running.empty()) return;
+  tools_->records.save(state_);
+  tools_->writer.apply(manifests);
+  *tools_->news = true;
+  for (;;) {
+    check_();
+    if (std::exchange(*tools_->news, false) && tools_->listed()) {
+      bool all = true;
+      for (auto& one : running) {
+        const auto& jobs = tools_->jobs->objects();
+        const auto now = jobs.find(one.name);
+        const auto verdict = one.judge.look_job(now == jobs.end() ? json() : now->second,
+                                                tools_->pods->objects(), now_micros());
+        if (const auto pod = tools_->pods->objects().find(verdict.pod);
+            !one.log && pod != tools_->pods->objects().end() && has_started(pod->second))
+          one.log = follow(tools_->api, place_, pod->second, fmt::format("{} {}", one.service->name, when),
+                           context_);
+        if (verdict.state == Verdict::State::failed) {
+          finish(tools_->api, one.log);
+          throw Unhealthy{one.service->name,
+                          fmt::format("its command {} the rollout failed: {}", when, verdict.why),
+                          verdict.pod.empty() ? "" : evidence_of(tools_->api, place_, verdict.pod)};
+        }
+        if (verdict.state == Verdict::State::ready && !std::exchange(one.done, true))
+          finish(tools_->api, one.log);
+        all &= one.done;
+        if (!one.done)
+          context_.progress(
+              {fmt::format("{} {}: waits for {}", one.service->name, when, verdict.why), 0, 0, ""});
+      }
+      if (all) return;
+    }
+    tools_->tick();
+    tools_->api.poll(Millis(1'000));
   }
 }
 
@@ -378,12 +442,13 @@ void Rollout::commit(const std::vector<ServiceObjects>& services) {
   for (const auto& [key, _] : state_.objects)
     if (!wanted.contains(key) && !is_immutable_config(key)) gone.push_back(key);
   if (!gone.empty() && settings_.prune) {
-    for (const auto& key : gone) log(fmt::format("{}: no longer part of the release, removed", key.str()));
-    tools_->writer.remove(gone, false);
     for (const auto& key : gone) {
       state_.objects.erase(key);
+      if (key.kind == "Job") continue;  // its work is done
+      log(fmt::format("{}: no longer part of the release, removed", key.str()));
       changed_.insert(key.name);
     }
+    tools_->writer.remove(gone, false);
   }
   retire();
   tools_->records.save(state_);
@@ -411,6 +476,7 @@ std::vector<std::string> Rollout::go_back() {
   const bool stopped = context_.stop().stop_requested();
   own_api_ = std::make_unique<Api>(api_.connection(), std::stop_token{});
   use(*own_api_);
+  with_jobs_ = false;
   auto services = before_ ? before_->services : std::vector<ServiceObjects>{};
   try {
     fit(services);
@@ -458,6 +524,7 @@ Outcome Rollout::failed(const Unhealthy& what) {
 Outcome Rollout::run(std::vector<ServiceObjects> services, const std::string& rollback_of,
                      const std::function<void()>& check) {
   check_ = check;
+  with_jobs_ = rollback_of.empty();
   fit(services);
   refresh(services);
   begin(services, rollback_of);
@@ -478,7 +545,14 @@ Outcome Rollout::run(std::vector<ServiceObjects> services, const std::string& ro
   return Outcome::success({{"release", release_.id},
                            {"previous", release_.previous},
                            {"changed", changed_},
-                           {"urls", json::object()}});
+                           {"urls", urls_of(services)}});
+}
+
+json urls_of(const std::vector<ServiceObjects>& services) {
+  json out = json::object();
+  for (const auto& service : services)
+    if (!service.url.empty()) out[service.name] = service.url;
+  return out;
 }
 
 std::vector<std::vector<const ServiceObjects*>> levels_of(const std::vector<ServiceObjects>& services) {

@@ -52,6 +52,7 @@ class Rollout {
   void write(const std::vector<json>& manifests);
   void bring_out(const std::vector<std::vector<const ServiceObjects*>>& levels, bool wait);
   void wait_for(const Level& level);
+  void run_jobs(const Level& level, json ServiceObjects::*job, const char* when);
   void commit(const std::vector<ServiceObjects>& services);
   void retire();
   std::vector<std::string> go_back();
@@ -67,9 +68,13 @@ class Rollout {
   Release release_;
   std::optional<Release> before_;
   std::set<std::string> changed_;
+  bool with_jobs_ = false;          // on the way back, and to an earlier release, nothing is migrated
   std::map<ObjectKey, json> live_;  // of refresh()
   std::function<void()> check_ = [] {};
 };
+
+// Service → where it answers from outside.
+json urls_of(const std::vector<ServiceObjects>& services);
 
 // Services that may be updated at the same time, those that others wait for first.
 std::vector<std::vector<const ServiceObjects*>> levels_of(const std::vector<ServiceObjects>& services);

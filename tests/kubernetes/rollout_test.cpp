@@ -156,6 +156,9 @@ TEST_CASE("what does not become healthy on a cluster is taken back whole, with t
   struct Case {
     const char *behaviour, *why;
   };
+  const auto told = shop.slipway({"logs", "web"});
+  INFO(told.out);
+  CHECK(contains(told.out, " | last words\n"));
   for (const auto& [behaviour, why] :
        {Case{"bad-image", "the image cannot be pulled"}, Case{"crash", "it ends again and again: exit 3"},
         Case{"wrong-arch", "exec format error"},
@@ -167,6 +170,7 @@ TEST_CASE("what does not become healthy on a cluster is taken back whole, with t
     INFO(ran.err);
     CHECK(ran.code == 4);
     CHECK(contains(ran.err, why));
+    if (std::string_view(behaviour) == "crash") CHECK(contains(ran.err, "last words"));
     CHECK(contains(ran.err, "all services are as before: release r1 serves"));
     CHECK(shop.behaviour("web") == "well");
     CHECK(shop.behaviour("back") == "well");
@@ -360,4 +364,50 @@ TEST_CASE("what a rollout would write to a cluster is printed, without the clust
   old.replace(old.find("policy/v1"), 9, "policy/v1beta1");
   CHECK(contains(shop.cluster.kubectl({"apply", "--dry-run=server", "--validate=false", "-f", "-"}, old),
                  "deployment.apps/web created"));
+}
+
+TEST_CASE(
+    "commands run once in each release on a cluster, before traffic moves and after, and stop it when they "
+    "fail",
+    "[kubernetes]") {
+  if (!ready()) return;
+  Shop shop;
+  const auto spec = [&](const std::string& behave, const std::string& more = "") {
+    shop.spec("  web: {image: web, port: 8080, environment: {BEHAVE: \"" + behave +
+              "\"}, before: {run: [/migrate, --all], timeout: 1m},\n        after: {run: check it, once: "
+              "per-release}, "
+              "ingress: {host: shop.example.com, path: /api}" +
+              more + "}\n");
+  };
+  spec("well");
+  const auto ran = shop.good({"run"});
+  INFO(ran.err);
+  CHECK(contains(ran.err, "web: running its command before the rollout"));
+  CHECK(contains(ran.err, "web before | last words"));
+  CHECK(contains(ran.err, "web after | last words"));
+  CHECK(ran.err.find("web before |") < ran.err.find("web: 1 replica serves"));
+  CHECK(ran.err.find("web: 1 replica serves") < ran.err.find("web after |"));
+  CHECK(contains(ran.err, "live  web  http://shop.example.com/api"));
+  const auto ingress = shop.get("ingress/web");
+  CHECK(ingress.at("/spec/rules/0/host"_json_pointer) == "shop.example.com");
+  CHECK(ingress.at("/spec/rules/0/http/paths/0/backend/service/port/number"_json_pointer) == 8080);
+  CHECK(eventually([&] { return shop.count("jobs") == 0; }));
+
+  const auto again = shop.good({"run"});
+  CHECK(contains(again.err, "nothing to do"));
+  CHECK_FALSE(contains(again.err, "running its command"));
+
+  spec("bad-migration");
+  const auto failed = shop.slipway({"run"});
+  INFO(failed.err);
+  CHECK(failed.code == 4);
+  CHECK(contains(failed.err, "its command before the rollout failed: exit 1"));
+  CHECK(shop.behaviour("web") == "well");
+  CHECK(eventually([&] { return shop.count("jobs") == 0; }));
+
+  spec("other");
+  shop.good({"run"});
+  const auto back = shop.good({"rollback"});
+  CHECK_FALSE(contains(back.err, "running its command"));
+  CHECK(shop.behaviour("web") == "well");
 }

@@ -73,8 +73,8 @@ std::string now_text() {
 // What a kubelet tells: each pod's status by the variable BEHAVE of its first container.
 class Node {
  public:
-  explicit Node(const kubernetes::Connection& connection)
-      : thread_([this, connection](std::stop_token stop) { run(connection, stop); }) {}
+  Node(const kubernetes::Connection& connection, int log_port)
+      : log_port_(log_port), thread_([this, connection](std::stop_token stop) { run(connection, stop); }) {}
 
  private:
   void run(const kubernetes::Connection& connection, std::stop_token stop) {
@@ -97,7 +97,7 @@ class Node {
     }
   }
 
-  static void register_node(Api& api) {
+  void register_node(Api& api) const {
     Request post;
     post.method = "POST";
     post.path = "/api/v1/nodes";
@@ -112,7 +112,9 @@ class Node {
     const json resources = {
         {"cpu", "64"}, {"memory", "256Gi"}, {"pods", "1000"}, {"ephemeral-storage", "100Gi"}};
     status.body = {{"status",
-                    {{"capacity", resources},
+                    {{"addresses", {{{"type", "InternalIP"}, {"address", "127.0.0.1"}}}},
+                     {"daemonEndpoints", {{"kubeletEndpoint", {{"Port", log_port_}}}}},
+                     {"capacity", resources},
                      {"allocatable", resources},
                      {"conditions",
                       {{{"type", "Ready"},
@@ -147,7 +149,19 @@ class Node {
     const auto name = pod.value("/spec/containers/0/name"_json_pointer, "");
     const auto how = behaviour(pod);
     const json running = {{"running", {{"startedAt", now_text()}}}};
-    if (how == "bad-image") {
+    if (pod.contains("/metadata/labels/job-name"_json_pointer)) {
+      const int code = how == "bad-migration" ? 1 : 0;
+      auto end = status_of(name,
+                           {{"terminated",
+                             {{"exitCode", code},
+                              {"reason", code ? "Error" : "Completed"},
+                              {"startedAt", now_text()},
+                              {"finishedAt", now_text()}}}},
+                           false, 0);
+      end["status"]["phase"] = code ? "Failed" : "Succeeded";
+      patch(api, path, status_of(name, running, true, 0));
+      later(300, path, end);
+    } else if (how == "bad-image") {
       patch(api, path,
             status_of(name, {{"waiting", {{"reason", "ErrImagePull"}, {"message", "manifest unknown"}}}},
                       false, 0));
@@ -221,6 +235,7 @@ class Node {
               [](kubernetes::Answer) {});  // the pod may be gone: then there is nothing to tell
   }
 
+  const int log_port_;
   std::set<std::string> started_, removed_;
   std::multimap<std::int64_t, std::pair<std::string, json>> due_;
   std::jthread thread_;
@@ -231,7 +246,7 @@ class Node {
 struct KubeCluster::Impl {
   TempDir dir{fs::temp_directory_path(), "slipway-kubernetes-"};
   int port = free_port(), etcd_port = free_port(), peer_port = free_port();
-  std::optional<Child> etcd, server, controllers, scheduler;
+  std::optional<Child> etcd, server, controllers, scheduler, logs;
   std::unique_ptr<Node> node;
 
   std::string address() const { return fmt::format("https://127.0.0.1:{}", port); }
@@ -322,12 +337,18 @@ KubeCluster::KubeCluster() : impl_(std::make_unique<Impl>()) {
                      Millis(60'000)));
   kubernetes::Wanted wanted;
   wanted.kubeconfig = kubeconfig().string();
-  impl_->node = std::make_unique<Node>(kubernetes::find_connection(wanted));
+  const int log_port = free_port();
+  impl_->logs.emplace(
+      start(dir, "logs",
+            {"python3", (fs::path(SLIPWAY_SOURCE_DIR) / "tests/support/kubernetes/kubelet_logs.py").string(),
+             std::to_string(log_port), "server.crt", "server.key"}));
+  impl_->node = std::make_unique<Node>(kubernetes::find_connection(wanted), log_port);
 }
 
 KubeCluster::~KubeCluster() {
   impl_->node.reset();
-  for (auto* child : {&impl_->scheduler, &impl_->controllers, &impl_->server, &impl_->etcd}) child->reset();
+  for (auto* child : {&impl_->logs, &impl_->scheduler, &impl_->controllers, &impl_->server, &impl_->etcd})
+    child->reset();
 }
 
 std::string KubeCluster::server() const {
