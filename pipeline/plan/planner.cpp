@@ -396,6 +396,7 @@ class Planner {
     if (service.before) refuse("before", service.before->where);
     if (service.after) refuse("after", service.after->where);
     if (service.ingress) refuse("ingress", service.ingress->where);
+    if (service.manifests) refuse("manifests", service.manifests->where);
   }
 
   // Where the nodes of a cluster pull a service's image from.

@@ -78,6 +78,11 @@ json service_params(const Service& service, json image, bool keeps_data, std::se
     out[name]["run"] = (*hook)->run;
     if ((*hook)->timeout) out[name]["timeout_ms"] = (*hook)->timeout->count();
   }
+  if (const auto& own = service.manifests) {
+    out["manifests"]["image"] = service.image.text;
+    if (!own->files.empty()) out["manifests"]["files"] = own->files;
+    if (!own->command.empty()) out["manifests"]["command"] = own->command;
+  }
   if (const auto& way = service.ingress) {
     out["ingress"]["host"] = way->host.text;
     out["ingress"]["path"] = way->path.empty() ? "/" : way->path.text;

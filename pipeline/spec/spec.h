@@ -128,6 +128,12 @@ struct Ingress {
   Text host, path, class_name, tls_secret;
 };
 
+// Objects of a cluster as the user wrote them, instead of those that slipway makes.
+struct Manifests {
+  Location where;
+  std::vector<std::string> files, command;
+};
+
 // What runs: a service of the user's, or a backing service (a database) that tests and services use.
 struct Service {
   std::string name;
@@ -150,6 +156,7 @@ struct Service {
   std::optional<Location> resources;                    // where they stand
   std::optional<Hook> before, after;                    // of clusters
   std::optional<Ingress> ingress;                       // of clusters
+  std::optional<Manifests> manifests;                   // of clusters
 };
 
 struct Target {

@@ -191,6 +191,33 @@ Key<Service> ingress() {
       });
 }
 
+Key<Service> manifests() {
+  return row::custom<Service>(
+      "manifests",
+      "own objects of clusters instead of made ones: files (globs), or {command: [argv]} that prints them",
+      {{"anyOf",
+        {schema_of::texts(true),
+         {{"type", "object"},
+          {"properties", {{"files", schema_of::texts(true)}, {"command", schema_of::texts(true)}}},
+          {"additionalProperties", false}}}}},
+      [](Service& into, const Node& node, Diagnostics& d) {
+        static const Table<Manifests> table = {"`manifests` of a service",
+                                               "",
+                                               {row::strings("files", &Manifests::files, ""),
+                                                row::strings("command", &Manifests::command, "", true)}};
+        Manifests found;
+        found.where = node.where;
+        if (node.is_mapping()) {
+          table.read(found, node, d);
+          if (found.files.empty() && found.command.empty())
+            d.error(node.where, "`files` or `command` is missing");
+        } else {
+          found.files = read::strings(node, d, true);
+        }
+        into.manifests = std::move(found);
+      });
+}
+
 std::vector<Key<Service>> service_keys(bool backing) {
   std::vector<Key<Service>> keys = {
       row::required(row::text("image", &Service::image, "an image of this file, or a reference")),
@@ -221,7 +248,7 @@ std::vector<Key<Service>> service_keys(bool backing) {
     keys.push_back(
         hook("after", &Service::after, "a command in its image once it serves, on clusters: a Job"));
     keys.push_back(ingress());
-    keys.push_back(row::planned<Service>("manifests", "own manifests"));
+    keys.push_back(manifests());
   }
   return keys;
 }

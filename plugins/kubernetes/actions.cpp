@@ -162,6 +162,7 @@ Outcome status(Api& api, const Place& place) {
       entry["drift"] = "it was changed since the rollout";
     for (const auto& [name, pod] : pods) {
       if (pod.value("/metadata/labels/app.kubernetes.io~1name"_json_pointer, "") != service.name) continue;
+      if (pod.contains("/metadata/deletionTimestamp"_json_pointer)) continue;  // on its way out
       bool ready = false;
       int exits = 0;
       for (const auto& one : pod.value("/status/conditions"_json_pointer, json::array()))

@@ -1,5 +1,6 @@
 #include "plugins/kubernetes/generate.h"
 
+#include "plugins/kubernetes/own_manifests.h"
 #include "sys/base64.h"
 #include "sys/digest.h"
 
@@ -64,6 +65,15 @@ class Service {
   }
 
   ServiceObjects objects() {
+    if (params_.contains("manifests")) {
+      const auto& manifests = params_["manifests"];
+      auto own = own_objects(read_manifests(manifests, invocation_.project_dir), name_,
+                             value(manifests, "image", std::string()), reference_, place_);
+      own.depends_on = texts(params_, "depends_on");
+      own.ready_within_ms = ready_within_;
+      own.declared = short_hash(json::array({own.config, own.workload, own.after}));
+      return own;
+    }
     ServiceObjects out;
     out.name = name_;
     out.depends_on = texts(params_, "depends_on");

@@ -54,7 +54,7 @@ images:
   web: {context: .}
 services:
   site: {image: wbe, replicas: many, port: 80, port: 81}
-  shop: {image: web, manifests: [x.yaml]}
+  shop: {image: web, healthcheck: {grpc: 1}}
 timeout: 5 parsecs
 )");
   CHECK(ran.code == 2);
@@ -70,7 +70,7 @@ slipway.yaml:6:48: the key `port` stands here twice
        |                                                ^~~~
   hint: the first one is at slipway.yaml:6:38
 slipway.yaml:7:22: `ingress` is not built yet: routes from outside of a cluster
-     7 |   shop: {image: web, manifests: [x.yaml]}
+     7 |   shop: {image: web, healthcheck: {grpc: 1}}
        |                      ^~~~~~~
   hint: take it out: slipway does not ignore what it cannot do
 slipway.yaml:8:1: unknown key `timeout` in spec

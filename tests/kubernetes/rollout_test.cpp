@@ -411,3 +411,124 @@ TEST_CASE(
   CHECK_FALSE(contains(back.err, "running its command"));
   CHECK(shop.behaviour("web") == "well");
 }
+
+TEST_CASE("faults on the way to a cluster are lived through, or end with what is where", "[kubernetes]") {
+  if (!ready()) return;
+  Shop shop;
+  shop.spec(shop.services());
+  shop.good({"run"});
+  struct Case {
+    const char *name, *rules;
+  };
+  int number = 0;
+  const auto through = [&](const std::string& rules) {
+    const auto config = shop.cluster.kubeconfig("deployer", shop.cluster.break_by(rules));
+    const auto text = read_file(shop.user.dir() / "shop/slipway.yaml");
+    const auto begin = text.find("kubeconfig: \"") + 13, end = text.find('"', begin);
+    shop.user.write("shop/slipway.yaml", text.substr(0, begin) + config.string() + text.substr(end));
+  };
+  for (
+      const auto& [name, rules] : {
+          Case{"busy",
+               R"([{"on": "PATCH", "times": 3, "do": "429"}, {"on": "GET", "times": 3, "do": "503"}])"},
+          Case{"broken", R"([{"on": "PATCH .*deployments", "times": 2, "do": "500"}])"},
+          Case{
+              "connections that end",
+              R"([{"on": "PATCH", "times": 2, "do": "reset"}, {"on": "watch=true", "times": 3, "do": "reset"}])"},
+          Case{"watches cut in the middle", R"([{"on": "watch=true", "times": 6, "do": "cut"}])"},
+          Case{"a version that is too old", R"([{"on": "watch=true", "times": 4, "do": "gone"}])"},
+          Case{"answers that are lost", R"([{"on": "PATCH .*deployments", "times": 2, "do": "late"}])"},
+          Case{"a watch that never answers", R"([{"on": "pods.*watch=true", "times": 1, "do": "stall"}])"},
+      }) {
+    INFO(name);
+    const auto behave = "v" + std::to_string(++number);
+    shop.spec(shop.services(behave, behave));
+    through(rules);
+    const auto ran = shop.good({"run"});
+    CHECK(shop.behaviour("web") == behave);
+    CHECK(shop.behaviour("back") == behave);
+    through("[]");
+    CHECK(contains(shop.good({"run"}).err, "nothing to do"));
+  }
+
+  INFO("a failed rollout finds its way back through faults too");
+  shop.spec(shop.services("crash", "other"));
+  through(R"([{"on": "PATCH", "times": 4, "do": "500"}, {"on": "watch=true", "times": 8, "do": "cut"}])");
+  const auto failed = shop.slipway({"run"});
+  INFO(failed.err);
+  CHECK(failed.code == 4);
+  CHECK(shop.behaviour("web") == "v7");
+  CHECK(shop.behaviour("back") == "v7");
+
+  INFO("a cluster that stays away: nothing is touched, exit 6");
+  shop.spec(shop.services("v9", "v9"));
+  through(R"([{"on": ".", "times": 100000, "do": "reset"}])");
+  const auto away = shop.slipway({"run"});
+  INFO(away.err);
+  CHECK(away.code == 6);
+  CHECK(shop.behaviour("web") == "v7");
+}
+
+TEST_CASE("own manifests are rolled out with the images of the release, and mistakes in them told before",
+          "[kubernetes]") {
+  if (!ready()) return;
+  Shop shop;
+  shop.spec("  web: {image: web, manifests: [k8s/*.yaml]}\n");
+  const std::string workload =
+      "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: front}\nspec:\n  replicas: 2\n  selector: "
+      "{matchLabels: "
+      "{app: front}}\n  template:\n    metadata: {labels: {app: front}}\n    spec:\n      containers:\n"
+      "        - {name: web, image: web, env: [{name: BEHAVE, value: well}]}\n        - {name: helper, "
+      "image: \"other:1\"}\n";
+  const auto refused = [&](const std::string& text, const std::string& words) {
+    INFO(words);
+    shop.user.write("shop/k8s/all.yaml", text);
+    const auto ran = shop.slipway({"run"});
+    INFO(ran.err);
+    CHECK(ran.code == 2);
+    CHECK(contains(ran.err, words));
+    CHECK(shop.count("deployments") == 0);
+  };
+  refused("kind: [\n", "k8s/all.yaml:");
+  refused(workload + "---\njust text\n", "k8s/all.yaml:14:1: this is no object of a cluster");
+  refused(workload + "---\n" + workload, "deployment/front stands here twice");
+  refused("apiVersion: v1\nkind: Service\nmetadata: {name: x}\n", "no Deployment and no StatefulSet");
+  refused("apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n", "belongs to the whole cluster");
+  refused(workload + "---\napiVersion: v1\nkind: Service\nmetadata: {name: x, namespace: other}\n",
+          "is for the namespace `other`");
+  auto foreign = workload;
+  foreign.replace(foreign.find("image: web"), 10, "image: wab");
+  refused(foreign, "no container of its manifests has the image `web`");
+  refused(workload + "---\napiVersion: example.com/v1\nkind: Gizmo\nmetadata: {name: x}\n",
+          "the cluster has no kind `Gizmo` in `example.com/v1`");
+
+  shop.user.write(
+      "shop/k8s/all.yaml",
+      workload + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: \"1\"}\n");
+  shop.good({"run"});
+  const auto front = shop.get("deployment/front");
+  const auto& containers = front.at("/spec/template/spec/containers"_json_pointer);
+  CHECK(
+      contains(containers.at(0).at("image").get<std::string>(), shop.registry.host() + "/shop/web@sha256:"));
+  CHECK(containers.at(1).at("image") == "other:1");
+  CHECK(shop.get("configmap/settings").at("/data/a"_json_pointer) == "1");
+  CHECK(contains(shop.good({"run"}).err, "nothing to do"));
+  CHECK(contains(shop.good({"status"}).out, "✔ 2/2 healthy"));
+
+  // Printed by any command, and back.
+  shop.user.write("shop/print.sh", "sed 's/value: well/value: changed/' k8s/all.yaml\n");
+  shop.spec("  web: {image: web, manifests: {command: [sh, print.sh]}}\n");
+  shop.good({"run"});
+  CHECK(shop.behaviour("front") == "changed");
+  CHECK(contains(shop.good({"rollback"}).out, "r1 serves again"));
+  CHECK(shop.behaviour("front") == "well");
+}
+
+TEST_CASE("a cluster for tests/bench, until the end of its input", "[.hold]") {
+  if (!ready()) return;
+  const KubeCluster cluster;
+  fmt::print("{}\n", cluster.kubeconfig().string());
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+}

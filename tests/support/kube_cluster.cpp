@@ -246,7 +246,8 @@ class Node {
 struct KubeCluster::Impl {
   TempDir dir{fs::temp_directory_path(), "slipway-kubernetes-"};
   int port = free_port(), etcd_port = free_port(), peer_port = free_port();
-  std::optional<Child> etcd, server, controllers, scheduler, logs;
+  std::optional<Child> etcd, server, controllers, scheduler, logs, proxy;
+  int proxy_port = free_port();
   std::unique_ptr<Node> node;
 
   std::string address() const { return fmt::format("https://127.0.0.1:{}", port); }
@@ -347,7 +348,8 @@ KubeCluster::KubeCluster() : impl_(std::make_unique<Impl>()) {
 
 KubeCluster::~KubeCluster() {
   impl_->node.reset();
-  for (auto* child : {&impl_->logs, &impl_->scheduler, &impl_->controllers, &impl_->server, &impl_->etcd})
+  for (auto* child :
+       {&impl_->proxy, &impl_->logs, &impl_->scheduler, &impl_->controllers, &impl_->server, &impl_->etcd})
     child->reset();
 }
 
@@ -361,6 +363,29 @@ fs::path KubeCluster::kubeconfig(const std::string& user, const std::string& ser
   return impl_->write_config(name,
                              fmt::format("{{token: {}}}", user == "admin" ? kAdminToken : kDeployerToken),
                              server.empty() ? impl_->address() : server);
+}
+
+std::string KubeCluster::break_by(const std::string& rules) const {
+  const auto& dir = impl_->dir.path();
+  write_file_atomic(dir / "rules.json", rules);
+  const auto address = fmt::format("https://127.0.0.1:{}", impl_->proxy_port);
+  if (impl_->proxy) return address;
+  impl_->proxy.emplace(
+      start(dir, "proxy",
+            {"python3", (fs::path(SLIPWAY_SOURCE_DIR) / "tests/support/kubernetes/fault_proxy.py").string(),
+             std::to_string(impl_->proxy_port), std::to_string(impl_->port), "server.crt", "server.key",
+             "rules.json"}));
+  REQUIRE(eventually([&] {
+    HttpRequest request;
+    request.url = address + "/version";
+    request.verify_tls = false;
+    try {
+      return HttpClient().send(request).status > 0;
+    } catch (const Error&) {
+      return false;
+    }
+  }));
+  return address;
 }
 
 std::string KubeCluster::kubectl(std::vector<std::string> args, const std::string& input) const {

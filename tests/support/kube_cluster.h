@@ -21,6 +21,8 @@ class KubeCluster {
   // A kubeconfig with the context `test`: of the cluster's administrator, or of one who has only what Roles
   // give to the user `deployer`. `server`: through something else than the API server's own port.
   fs::path kubeconfig(const std::string& user = "admin", const std::string& server = "") const;
+  // The address of a proxy before the API server that breaks what `rules` say (fault_proxy.py), from now on.
+  std::string break_by(const std::string& rules) const;
   // kubectl's stdout with this cluster's administrator; throws when it fails.
   std::string kubectl(std::vector<std::string> args, const std::string& input = "") const;
 
