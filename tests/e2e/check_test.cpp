@@ -69,9 +69,9 @@ slipway.yaml:6:48: the key `port` stands here twice
      6 |   site: {image: wbe, replicas: many, port: 80, port: 81}
        |                                                ^~~~
   hint: the first one is at slipway.yaml:6:38
-slipway.yaml:7:22: `ingress` is not built yet: routes from outside of a cluster
+slipway.yaml:7:36: `grpc` is not built yet: probes of the gRPC health protocol
      7 |   shop: {image: web, healthcheck: {grpc: 1}}
-       |                      ^~~~~~~
+       |                                    ^~~~
   hint: take it out: slipway does not ignore what it cannot do
 slipway.yaml:8:1: unknown key `timeout` in spec
      8 | timeout: 5 parsecs
