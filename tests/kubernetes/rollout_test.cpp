@@ -4,93 +4,19 @@
 #include <csignal>
 
 #include "base/error.h"
-#include "support/kube_cluster.h"
+
+#include "support/kube_shop.h"
 #include "support/live.h"
-#include "support/registry_server.h"
-#include "support/slipway.h"
 
 using namespace slipway;
 using namespace slipway::test;
 using json = nlohmann::json;
 
-namespace {
-
-bool ready() {
-  return have("etcd") && have("kubectl") && have("docker-registry") && have("openssl") &&
-         !KubeCluster::programs().empty();
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-// A project `shop` whose services do on the cluster what their variable BEHAVE says.
-struct Shop {
-  User user;
-  RegistryServer registry{{}};
-  KubeCluster cluster;
-  std::string target;  // more of the target
-
-  Shop() {
-    cluster.kubectl({"create", "namespace", "shop"});
-    // The documented Role is all that slipway has here.
-    const auto role = read_file(fs::path(SLIPWAY_SOURCE_DIR) / "plugins/kubernetes/role.yaml");
-    cluster.kubectl({"create", "-n", "shop", "-f", "-"}, role);
-    cluster.kubectl({"create", "rolebinding", "slipway", "-n", "shop", "--role=slipway", "--user=deployer"});
-    user.write("shop/web/Dockerfile", "FROM scratch\nCOPY page /page\nUSER 1000\nCMD [\"/serve\"]\n");
-    user.write("shop/web/page", "one");
-    user.write("shop/secret", "s3cret-value");
-  }
-
-  std::string services(const std::string& web = "well", const std::string& back = "well") const {
-    return fmt::format(
-        "  web: {{image: web, port: 8080, replicas: 2, environment: {{BEHAVE: \"{}\", PASSWORD: {{secret: "
-        "key}}}},\n"
-        "        depends_on: {{back: healthy}}, healthcheck: {{http: /ok, retries: 3, interval: 1s, timeout: "
-        "1s}}}}\n"
-        "  back: {{image: web, port: 9000, environment: {{BEHAVE: \"{}\"}}}}\n",
-        web, back);
-  }
-
-  void spec(const std::string& text) const {
-    user.write("shop/slipway.yaml",
-               fmt::format(R"(version: 1
-name: shop
-registry: {{url: "{}/shop"}}
-secrets: {{key: {{file: secret}}}}
-images: {{web: {{context: web}}}}
-services:
-{}environments:
-  test: {{target: {{kind: kubernetes, kubeconfig: "{}", namespace: shop{}}}}}
-)",
-                           registry.host(), text, cluster.kubeconfig("deployer").string(), target));
-  }
-
-  Ran slipway(std::vector<std::string> args) const { return user.slipway(std::move(args), "shop"); }
-  Ran good(std::vector<std::string> args) const {
-    auto ran = slipway(std::move(args));
-    INFO(ran.out << ran.err);
-    REQUIRE(ran.code == 0);
-    return ran;
-  }
-  json get(const std::string& what) const {
-    return json::parse(cluster.kubectl({"get", what, "-n", "shop", "-o", "json", "--show-managed-fields"}));
-  }
-  std::string behaviour(const std::string& service) const {
-    return get("deployment/" + service)
-        .at("/spec/template/spec/containers/0/env/0/value"_json_pointer)
-        .get<std::string>();
-  }
-  std::size_t count(const std::string& kind) const { return get(kind).at("items").size(); }
-};
-
-}  // namespace
-
 TEST_CASE(
     "a release comes out on a cluster, and again with nothing to do, then a change, a rollback, the end",
     "[kubernetes]") {
-  if (!ready()) return;
-  Shop shop;
+  if (!have_cluster()) return;
+  KubeShop shop;
   shop.spec(shop.services());
   const auto first = shop.good({"run"});
   INFO(first.err);
@@ -148,8 +74,8 @@ TEST_CASE(
 
 TEST_CASE("what does not become healthy on a cluster is taken back whole, with the reason on the screen",
           "[kubernetes]") {
-  if (!ready()) return;
-  Shop shop;
+  if (!have_cluster()) return;
+  KubeShop shop;
   shop.spec(shop.services());
   shop.good({"run"});
   const auto image = shop.get("deployment/back").at("/spec/template/spec/containers/0/image"_json_pointer);
@@ -182,8 +108,8 @@ TEST_CASE("what does not become healthy on a cluster is taken back whole, with t
 }
 
 TEST_CASE("a first release that fails leaves nothing running", "[kubernetes]") {
-  if (!ready()) return;
-  Shop shop;
+  if (!have_cluster()) return;
+  KubeShop shop;
   shop.spec(shop.services("crash"));
   const auto ran = shop.slipway({"run"});
   INFO(ran.err);
@@ -193,8 +119,8 @@ TEST_CASE("a first release that fails leaves nothing running", "[kubernetes]") {
 }
 
 TEST_CASE("what others made or set on a cluster is theirs, and what left the spec goes", "[kubernetes]") {
-  if (!ready()) return;
-  Shop shop;
+  if (!have_cluster()) return;
+  KubeShop shop;
   shop.cluster.kubectl({"create", "service", "clusterip", "back", "-n", "shop", "--tcp=1:1"});
   shop.spec(shop.services());
   const auto foreign = shop.slipway({"run"});
@@ -245,8 +171,8 @@ TEST_CASE("what others made or set on a cluster is theirs, and what left the spe
 }
 
 TEST_CASE("a rollout to a cluster that is killed is brought to its end by the next one", "[kubernetes]") {
-  if (!ready()) return;
-  Shop shop;
+  if (!have_cluster()) return;
+  KubeShop shop;
   shop.spec(shop.services());
   shop.good({"run"});
   shop.spec(shop.services("slow", "slow"));
@@ -281,8 +207,8 @@ TEST_CASE("a rollout to a cluster that is killed is brought to its end by the ne
 }
 
 TEST_CASE("what cannot be reached or read of a cluster is told with its way out", "[kubernetes]") {
-  if (!ready()) return;
-  Shop shop;
+  if (!have_cluster()) return;
+  KubeShop shop;
   const auto config = shop.cluster.kubeconfig("deployer");
   const auto told = [&](const std::string& text, int code, const std::string& words) {
     INFO(words);
@@ -346,8 +272,8 @@ TEST_CASE("what cannot be reached or read of a cluster is told with its way out"
 
 TEST_CASE("what a rollout would write to a cluster is printed, without the cluster and without secrets",
           "[kubernetes]") {
-  if (!ready()) return;
-  Shop shop;
+  if (!have_cluster()) return;
+  KubeShop shop;
   shop.spec(shop.services());
   const auto early = shop.slipway({"render"});
   CHECK(early.code == 2);
@@ -370,8 +296,8 @@ TEST_CASE(
     "commands run once in each release on a cluster, before traffic moves and after, and stop it when they "
     "fail",
     "[kubernetes]") {
-  if (!ready()) return;
-  Shop shop;
+  if (!have_cluster()) return;
+  KubeShop shop;
   const auto spec = [&](const std::string& behave, const std::string& more = "") {
     shop.spec("  web: {image: web, port: 8080, environment: {BEHAVE: \"" + behave +
               "\"}, before: {run: [/migrate, --all], timeout: 1m},\n        after: {run: check it, once: "
@@ -413,8 +339,8 @@ TEST_CASE(
 }
 
 TEST_CASE("faults on the way to a cluster are lived through, or end with what is where", "[kubernetes]") {
-  if (!ready()) return;
-  Shop shop;
+  if (!have_cluster()) return;
+  KubeShop shop;
   shop.spec(shop.services());
   shop.good({"run"});
   struct Case {
@@ -471,8 +397,8 @@ TEST_CASE("faults on the way to a cluster are lived through, or end with what is
 
 TEST_CASE("own manifests are rolled out with the images of the release, and mistakes in them told before",
           "[kubernetes]") {
-  if (!ready()) return;
-  Shop shop;
+  if (!have_cluster()) return;
+  KubeShop shop;
   shop.spec("  web: {image: web, manifests: [k8s/*.yaml]}\n");
   const std::string workload =
       "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: front}\nspec:\n  replicas: 2\n  selector: "
@@ -525,7 +451,7 @@ TEST_CASE("own manifests are rolled out with the images of the release, and mist
 }
 
 TEST_CASE("a cluster for tests/bench, until the end of its input", "[.hold]") {
-  if (!ready()) return;
+  if (!have_cluster()) return;
   const KubeCluster cluster;
   fmt::print("{}\n", cluster.kubeconfig().string());
   std::fflush(stdout);
