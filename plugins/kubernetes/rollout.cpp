@@ -245,6 +245,7 @@ void Rollout::begin(const std::vector<ServiceObjects>& services, const std::stri
         throw Error(ExitCode::denied, fmt::format("{} of that release is gone", key_of(object).str()))
             .hint("its values are kept in the cluster only: run `slipway run` with the secrets at hand");
   if (!state_.release.empty()) before_ = tools_->records.release(state_.release);
+  if (!state_.rollout.empty()) end_cut_off();
   release_.id = fmt::format("r{}", ++state_.last);
   release_.state = "rolling";
   release_.previous = state_.release;
@@ -256,6 +257,14 @@ void Rollout::begin(const std::vector<ServiceObjects>& services, const std::stri
   for (const auto& key : fresh) state_.objects[key] = {};
   tools_->records.save(state_);
   tools_->records.save(release_);
+}
+
+// The record of a release whose slipway was killed: it will never be good.
+void Rollout::end_cut_off() {
+  auto release = tools_->records.release(state_.rollout);
+  if (!release || release->state != "rolling") return;
+  release->state = "failed";
+  tools_->records.save(*release);
 }
 
 void Rollout::write(const std::vector<json>& manifests) {
@@ -309,6 +318,30 @@ void Rollout::bring_out(const std::vector<Level>& levels, bool wait) {
   }
 }
 
+// The Job of a release whose slipway was killed, when it is the same one and did not fail: a migration is not
+// begun a second time beside itself. Others of this name go to `stale`.
+std::string Rollout::cut_off_job(const json& manifest, const std::string& hash,
+                                 std::vector<ObjectKey>& stale) const {
+  const auto prefix = manifest.value("/metadata/name"_json_pointer, "") + "-r";
+  std::string out;
+  for (const auto& [key, written] : state_.objects) {
+    if (key.kind != "Job" || !key.name.starts_with(prefix) ||
+        key.name.find_first_not_of("0123456789", prefix.size()) != std::string::npos)
+      continue;
+    const auto now = live_.find(key);
+    bool usable = now != live_.end() && written.hash == hash &&
+                  !now->second.contains("/metadata/deletionTimestamp"_json_pointer);
+    if (usable)
+      for (const auto& one : now->second.value("/status/conditions"_json_pointer, json::array()))
+        usable &= one.value("type", "") != "Failed";
+    if (usable && out.empty())
+      out = key.name;
+    else
+      stale.push_back(key);
+  }
+  return out;
+}
+
 // All of a level's at once; each must be complete.
 void Rollout::run_jobs(const Level& level, json ServiceObjects::*job, const char* when) {
   struct Running {
@@ -320,17 +353,27 @@ void Rollout::run_jobs(const Level& level, json ServiceObjects::*job, const char
   };
   std::vector<json> manifests;
   std::vector<Running> running;
+  std::vector<ObjectKey> stale;
   for (const auto* service : level) {
     if ((service->*job).is_null()) continue;
     auto manifest = service->*job;
-    const auto name = manifest.value("/metadata/name"_json_pointer, "") + "-" + release_.id;
-    manifest["metadata"]["name"] = name;
-    state_.objects[key_of(manifest)] = {};
-    manifests.push_back(std::move(manifest));
+    const auto hash = hash_of(manifest);
+    auto name = cut_off_job(manifest, hash, stale);
+    if (name.empty()) {
+      name = manifest.value("/metadata/name"_json_pointer, "") + "-" + release_.id;
+      manifest["metadata"]["name"] = name;
+      state_.objects[key_of(manifest)] = {hash, ""};
+      manifests.push_back(std::move(manifest));
+      log(fmt::format("{}: running its command {} the rollout", service->name, when));
+    } else {
+      log(fmt::format("{}: its command {} the rollout runs since {} was cut off", service->name, when,
+                      name.substr(name.rfind('-') + 1)));
+    }
     running.push_back({service, name, Judge(Millis(0)), nullptr, false});
-    log(fmt::format("{}: running its command {} the rollout", service->name, when));
   }
   if (running.empty()) return;
+  tools_->writer.remove(stale, true);
+  for (const auto& key : stale) state_.objects.erase(key);
   tools_->records.save(state_);
   tools_->writer.apply(manifests);
   *tools_->news = true;

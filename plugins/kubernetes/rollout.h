@@ -49,9 +49,11 @@ class Rollout {
   void refresh(const std::vector<ServiceObjects>& services);
   bool is_written(const json& manifest) const;
   void begin(const std::vector<ServiceObjects>& services, const std::string& rollback_of);
+  void end_cut_off();
   void write(const std::vector<json>& manifests);
   void bring_out(const std::vector<std::vector<const ServiceObjects*>>& levels, bool wait);
   void wait_for(const Level& level);
+  std::string cut_off_job(const json& manifest, const std::string& hash, std::vector<ObjectKey>& stale) const;
   void run_jobs(const Level& level, json ServiceObjects::*job, const char* when);
   void commit(const std::vector<ServiceObjects>& services);
   void retire();
