@@ -449,12 +449,3 @@ TEST_CASE("own manifests are rolled out with the images of the release, and mist
   CHECK(contains(shop.good({"rollback"}).out, "r1 serves again"));
   CHECK(shop.behaviour("front") == "well");
 }
-
-TEST_CASE("a cluster for tests/bench, until the end of its input", "[.hold]") {
-  if (!have_cluster()) return;
-  const KubeCluster cluster;
-  fmt::print("{}\n", cluster.kubeconfig().string());
-  std::fflush(stdout);
-  while (std::getchar() != EOF) {
-  }
-}

@@ -3,6 +3,7 @@
 RULES is a JSON file, read at each request: [{"on": REGEX over "METHOD /path?query", "times": N, "do": FAULT}], FAULT one
 of: a status ("429", "500", "503"), "reset" (no answer), "stall" (no answer for long), "cut" (a watch that ends in the
 middle of a line), "gone" (a watch whose version is too old), "late" (the answer of a finished write is lost).
+Each request is a line on stdout.
 """
 import http.client
 import http.server
@@ -59,6 +60,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
 
     def forward(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        print(f"{self.command} {self.path}", flush=True)
         fault = fault_of(f"{self.command} {self.path}")
         if fault == "reset":
             return self.reset()

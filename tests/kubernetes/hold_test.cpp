@@ -1,0 +1,20 @@
+// A cluster for who is no test of this suite.
+#include <catch2/catch.hpp>
+#include <cstdio>
+
+#include "support/kube_shop.h"
+
+using namespace slipway::test;
+
+// Prints its kubeconfig, another that leads through a proxy which writes down every request, and the file of
+// those.
+TEST_CASE("a cluster for tests/bench, until the end of its input", "[.hold]") {
+  if (!have_cluster()) return;
+  const KubeCluster cluster;
+  const auto direct = cluster.kubeconfig();
+  fmt::print("{}\n{}\n{}\n", direct.string(), cluster.kubeconfig("admin", cluster.break_by("[]")).string(),
+             (direct.parent_path() / "proxy.log").string());
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+}
