@@ -1,6 +1,7 @@
 // A real Kubernetes control plane on loopback (etcd, API server, controllers, scheduler; TLS and RBAC on)
-// with one node that is none: what a kubelet would tell of its pods, a thread tells by the word that their
-// container finds in its variable BEHAVE. Everything ends and goes with its owner.
+// with one node. The fake one is none: what a kubelet would tell of its pods, a thread tells by the word that
+// their container finds in its variable BEHAVE. The real one (kube_node.h) runs them. Everything ends and
+// goes with its owner.
 #pragma once
 #include <memory>
 #include <string>
@@ -15,7 +16,8 @@ class KubeCluster {
   // the test in CI and gives "" elsewhere when that is not possible.
   static fs::path programs();
 
-  KubeCluster();  // ready when it returns
+  enum class Nodes { fake, real };
+  explicit KubeCluster(Nodes nodes = Nodes::fake);  // ready when it returns
   ~KubeCluster();
   std::string server() const;  // "https://127.0.0.1:PORT"
   // A kubeconfig with the context `test`: of the cluster's administrator, or of one who has only what Roles
