@@ -96,6 +96,18 @@ json Writer::fit(json manifest) {
   return manifest;
 }
 
+void Writer::fit_sleep(json& workload) {
+  const auto at = "/spec/template/spec/containers/0/lifecycle/preStop"_json_pointer;
+  const auto command = at / "exec" / "command";
+  if (!workload.contains(command)) return;
+  const auto version = api_.version();
+  if (std::atoi(version.value("major", "").c_str()) == 1 &&
+      std::atoi(version.value("minor", "").c_str()) < 30)
+    return;
+  const auto seconds = std::atoi(workload.at(command).at(1).get<std::string>().c_str());
+  workload[at] = {{"sleep", {{"seconds", seconds}}}};
+}
+
 std::map<ObjectKey, json> Writer::look(const std::vector<ObjectKey>& keys) {
   std::map<ObjectKey, json> out;
   std::optional<Error> failure;

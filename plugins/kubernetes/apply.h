@@ -25,6 +25,9 @@ class Writer {
 
   // As this cluster wants it: an API version that it has, and its namespace.
   json fit(json manifest);
+  // Made workloads wait before their pods end; from 1.30 on the kubelet does that itself, without a `sleep`
+  // in the image.
+  void fit_sleep(json& workload);
   // Throws Error(denied) when one of these is there and not of this place.
   void check_ours(const std::vector<ObjectKey>& keys);
   // What each is now; null when it is not there.

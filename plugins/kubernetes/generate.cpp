@@ -237,10 +237,20 @@ class Service {
         {"automountServiceAccountToken", false},
         {"enableServiceLinks", false},
         {"terminationGracePeriodSeconds", seconds(value(params_, "stop_grace_ms", std::int64_t{30'000}))}};
+    if (!ports_.empty() && !keeps_data()) leave_slowly(pod, container);
     secure(pod, container);
     pod["containers"] = json::array({std::move(container)});
     if (!volumes.empty()) pod["volumes"] = std::move(volumes);
     return {{"metadata", {{"labels", pod_labels()}}}, {"spec", std::move(pod)}};
+  }
+
+  // A pod is told to end at the same moment as every node is told to send it nothing more: it goes on serving
+  // until all have heard.
+  static void leave_slowly(json& pod, json& container) {
+    constexpr int kSeconds = 5;
+    container["lifecycle"] = {{"preStop", {{"exec", {{"command", {"sleep", std::to_string(kSeconds)}}}}}}};
+    auto& grace = pod["terminationGracePeriodSeconds"];
+    grace = grace.get<std::int64_t>() + kSeconds;
   }
 
   // $(NAME) means another variable to Kubernetes; to slipway it is text.
@@ -352,7 +362,7 @@ class Service {
     const auto& hook = params_[when];
     auto& container = pod["spec"]["containers"][0];
     container["command"] = hook["run"];
-    for (const char* key : {"args", "ports", "readinessProbe"}) container.erase(key);
+    for (const char* key : {"args", "ports", "readinessProbe", "lifecycle"}) container.erase(key);
     pod["spec"]["restartPolicy"] = "Never";
     pod["metadata"]["labels"] = job_labels(when);
     return {{"apiVersion", "batch/v1"},

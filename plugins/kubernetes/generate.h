@@ -32,9 +32,10 @@ struct ServiceObjects {
       0;  // a started container that is not ready after so long has failed its probe
   // Changes when its pods have to be replaced or its settings change; holds names of secrets, not values.
   std::string declared;
-  std::string url;  // from outside; "": none
+  std::string url;   // from outside; "": none
+  bool own = false;  // the user's manifests: written as they are
   NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(ServiceObjects, name, config, workload, after, before_job,
-                                              after_job, depends_on, ready_within_ms, declared, url)
+                                              after_job, depends_on, ready_within_ms, declared, url, own)
 };
 
 enum class Secrets {

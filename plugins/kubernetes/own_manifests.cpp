@@ -127,6 +127,7 @@ std::vector<json> read_manifests(const json& manifests, const fs::path& project_
 ServiceObjects own_objects(std::vector<json> objects, const std::string& service, const std::string& image,
                            const std::string& reference, const Place& place) {
   ServiceObjects out;
+  out.own = true;
   out.name = service;
   int images = 0;
   const auto labels = place.labels();

@@ -126,6 +126,7 @@ void Rollout::fit(std::vector<ServiceObjects>& services) {
   const auto scaled = autoscaled();
   for (auto& service : services) {
     for (auto& object : service.after) object = tools_->writer.fit(std::move(object));
+    if (!service.own) tools_->writer.fit_sleep(service.workload);
     if (scaled.contains({service.workload.value("kind", ""), service.name}))
       service.workload["spec"].erase("replicas");
   }
