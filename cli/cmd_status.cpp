@@ -24,7 +24,10 @@ void print(const json& status) {
       "{}  release {}{}{}\n", title, release.empty() ? "none" : release,
       status.contains("created") ? "  " + status.at("created").get<std::string>().substr(0, 19) + "Z" : "",
       status.value("balancer", "running") == "running" ? "" : "  the balancer is down");
-  if (status.contains("rollout"))
+  if (status.contains("owner"))
+    fmt::print("rollout {} is on its way{}\n", status.at("rollout").get<std::string>(),
+               status.contains("phase") ? ": " + harmless(status.at("phase").get<std::string>()) : "");
+  else if (status.contains("rollout"))
     fmt::print("rollout {} was cut off: `slipway run` finishes it\n",
                status.at("rollout").get<std::string>());
   std::size_t width = 0;

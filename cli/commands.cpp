@@ -20,6 +20,8 @@ void add_why(CLI::App& app, Session& session);
 void add_runs(CLI::App& app, Session& session);
 void add_status(CLI::App& app, Session& session);
 void add_logs(CLI::App& app, Session& session);
+void add_promote(CLI::App& app, Session& session);
+void add_abort(CLI::App& app, Session& session);
 void add_rollback(CLI::App& app, Session& session);
 void add_down(CLI::App& app, Session& session);
 void add_doctor(CLI::App& app, Session& session);
@@ -38,6 +40,8 @@ const std::vector<AddCommand>& commands() {
       add_runs,
       add_status,
       add_logs,
+      add_promote,
+      add_abort,
       add_rollback,
       add_down,
       add_doctor,

@@ -366,10 +366,13 @@ class Planner {
     for (const auto* service : rolled_out()) {
       auto& params = services[service->name] =
           service_params(*service, image_param(service->image), true, secrets);
-      if (is_cluster(&environment))
+      if (is_cluster(&environment)) {
         params["reference"] = pullable(*service);
-      else
+        if (auto strategy = strategy_params(environment, *service); !strategy.is_null())
+          params["strategy"] = std::move(strategy);
+      } else {
         refuse_cluster_keys(*service);
+      }
     }
     auto& draft =
         add("deploy." + environment.name, "deploy", environment.target.kind.text, "apply", environment.where);

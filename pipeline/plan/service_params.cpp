@@ -102,6 +102,54 @@ json service_params(const Service& service, json image, bool keeps_data, std::se
   return out;
 }
 
+namespace {
+
+// A number stays a number: "25%" is a text.
+json amount(const std::string& text) {
+  return text.ends_with('%') ? json(text) : json(std::stoi(text));
+}
+
+json check_params(const ReleaseCheck& check, const Target& target) {
+  json out = json::object();
+  if (!check.http.empty()) out["http"] = check.http.text;
+  if (!check.prometheus.empty()) {
+    out["prometheus"] = check.prometheus.text;
+    out["server"] = check.server.empty() ? target.prometheus.text : check.server.text;
+  }
+  if (!check.command.empty()) out["command"] = check.command;
+  if (check.above) out["above"] = *check.above;
+  if (check.below) out["below"] = *check.below;
+  if (check.failures) out["failures"] = *check.failures;
+  if (check.interval) out["interval_ms"] = check.interval->count();
+  return out;
+}
+
+}  // namespace
+
+json strategy_params(const Environment& environment, const Service& service) {
+  const auto own = environment.strategies.find(service.name);
+  const Strategy* from = own != environment.strategies.end() ? &own->second : nullptr;
+  // What keeps data has one way only: a strategy for all is not meant for it.
+  if (!from && environment.strategy && !service.backing && service.volumes.empty())
+    from = &*environment.strategy;
+  if (!from) return nullptr;
+  json rules = json::object();
+  if (!from->max_surge.empty()) rules["max_surge"] = amount(from->max_surge);
+  if (!from->max_unavailable.empty()) rules["max_unavailable"] = amount(from->max_unavailable);
+  if (from->preview) rules["preview"] = true;
+  if (from->manual) rules["manual"] = true;
+  if (from->keep_old) rules["keep_old_ms"] = from->keep_old->count();
+  if (from->kind == "canary") rules["traffic"] = from->traffic;
+  for (const auto& step : from->steps) {
+    json one = {{"weight", step.weight}};
+    if (step.manual) one["manual"] = true;
+    if (step.hold) one["hold_ms"] = step.hold->count();
+    rules["steps"].push_back(std::move(one));
+  }
+  for (const auto& check : from->checks) rules["checks"].push_back(check_params(check, environment.target));
+  return {{from->kind, std::move(rules)}};
+}
+
 json target_params(const Target& target) {
   json out = json::object();
   if (!target.kubeconfig.empty()) out["kubeconfig"] = target.kubeconfig.text;

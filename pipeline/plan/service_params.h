@@ -19,6 +19,9 @@ json service_params(const Service& service, json image, bool keeps_data, std::se
 // What a cluster target needs to know beside its services; empty for this machine.
 json target_params(const Target& target);
 
+// How `service` is replaced in this environment: {"canary": {…}}; null: as the target does it by itself.
+json strategy_params(const Environment& environment, const Service& service);
+
 // Environment variables in two members of `params`: `plain` and `secret` (variable → secret's name).
 void put_values(json& params, const Values& values, const std::string& plain, const std::string& secret,
                 const std::string& git_step, std::set<std::string>& secrets);

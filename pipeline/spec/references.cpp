@@ -20,8 +20,10 @@ class Check {
     tests();
     services();
     steps();
-    for (const auto& environment : spec_.environments)
+    for (const auto& environment : spec_.environments) {
       for (const auto& test : environment.skip_tests) name_in(spec_.tests, test, "test");
+      strategies(environment);
+    }
     cycles();
   }
 
@@ -35,6 +37,28 @@ class Check {
     d_.error(where, fmt::format("there is no {} `{}`", what, name.text),
              suggestion_hint(name.text, section.names()));
     return false;
+  }
+
+  void strategies(const Environment& environment) {
+    const bool cluster = environment.target.kind.text == "kubernetes";
+    const auto look = [&](const Strategy& strategy) {
+      const bool plain =
+          strategy.kind == "rolling" && strategy.max_surge.empty() && strategy.max_unavailable.empty();
+      if (!cluster && !plain)
+        d_.error(
+            strategy.where,
+            fmt::format("the target `{}` has no strategy `{}`", environment.target.kind.text, strategy.kind),
+            "it replaces one replica after the other; `kubernetes` has all of them");
+      for (const auto& check : strategy.checks)
+        if (!check.prometheus.empty() && check.server.empty() && environment.target.prometheus.empty())
+          d_.error(check.where, "which Prometheus server is asked?",
+                   "name it here as `server`, or once under `target` as `prometheus`");
+    };
+    if (environment.strategy) look(*environment.strategy);
+    for (const auto& [name, strategy] : environment.strategies) {
+      name_in(spec_.services, {name, strategy.where}, "service");
+      look(strategy);
+    }
   }
 
   void secret(const Text& name) { name_in(spec_.secrets, name, "secret"); }

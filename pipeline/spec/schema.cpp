@@ -18,6 +18,7 @@ nlohmann::json spec_json_schema() {
   define(test_table());
   define(service_table());
   define(healthcheck_table());
+  define(release_check_table());
   define(environment_table());
   define(target_table());
   define(step_table());

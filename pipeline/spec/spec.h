@@ -167,12 +167,47 @@ struct Target {
   bool prune = true;
   std::vector<Text> take_over;
   std::optional<Millis> deadline, stable;
+  Text prometheus;  // the server that checks ask
+};
+
+// A question about a new version that is asked while its rollout holds: one of `http`, `prometheus`,
+// `command`.
+struct ReleaseCheck {
+  Location where;
+  Text http;        // a path of the new pods, or a URL
+  Text prometheus;  // a query; `server`: where it is asked (default: the target's)
+  Text server;
+  std::vector<std::string> command;  // argv
+  std::optional<double> above, below;
+  std::optional<int> failures;  // in a row
+  std::optional<Millis> interval;
+};
+
+struct CanaryStep {
+  Location where;
+  int weight = 0;  // percent
+  std::optional<Millis> hold;
+  bool manual = false;  // until somebody promotes it
+};
+
+// How a new version takes the place of the old one.
+struct Strategy {
+  Location where;
+  std::string kind = "rolling";            // "rolling" "recreate" "blue_green" "canary"
+  std::string max_surge, max_unavailable;  // of rolling: a number or a percentage; "" is the default
+  bool preview = false, manual = false;    // of blue_green
+  std::optional<Millis> keep_old;
+  std::string traffic = "replicas";  // of canary: "replicas" "routes"
+  std::vector<CanaryStep> steps;
+  std::vector<ReleaseCheck> checks;
 };
 
 struct Environment {
   std::string name;
   Location where;
   Target target;
+  std::optional<Strategy> strategy;            // of all services
+  std::map<std::string, Strategy> strategies;  // of single ones
   std::map<std::string, std::string> vars;
   std::vector<Text> skip_tests;
   std::optional<Millis> timeout;  // of the rollout

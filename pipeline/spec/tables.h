@@ -15,6 +15,12 @@ const Table<Service>& service_table();
 const Table<Healthcheck>& healthcheck_table();
 const Table<Environment>& environment_table();
 const Table<Target>& target_table();
+const Table<ReleaseCheck>& release_check_table();
+const Table<Strategy>& rolling_table();
+const Table<Strategy>& blue_green_table();
+const Table<Strategy>& canary_table();
+// The row of an environment.
+Key<Environment> strategy_key();
 const Table<UserStep>& step_table();
 const Table<Retain>& retain_table();
 const Table<Spec>& spec_table();

@@ -382,6 +382,8 @@ const Table<Target>& target_table() {
                         "how long a service may take to become healthy (default 10m)"),
           row::duration("stable", &Target::stable,
                         "how long it must stay healthy before the release counts as good"),
+          row::text("prometheus", &Target::prometheus,
+                    "URL of the Prometheus server that the checks of strategies ask"),
       }};
   return table;
 }
@@ -417,7 +419,7 @@ const Table<Environment>& environment_table() {
           row::duration("timeout", &Environment::timeout, "how long a rollout may take"),
           row::custom<Environment>("overrides", "{services: {NAME: {…}}}: keys of services that differ here",
                                    schema_of::mapping(), [](Environment&, const Node&, Diagnostics&) {}),
-          row::planned<Environment>("strategy", "rollout strategies"),
+          strategy_key(),
           row::planned<Environment>("requires", "gates between environments"),
           row::planned<Environment>("approval", "approvals"),
           row::planned<Environment>("concurrency", "queues of rollouts"),
@@ -581,6 +583,10 @@ std::vector<Section> all_sections() {
           section_of("healthcheck", healthcheck_table()),
           section_of("environments.NAME", environment_table()),
           section_of("environments.NAME.target", target_table()),
+          section_of("environments.NAME.strategy.rolling", rolling_table()),
+          section_of("environments.NAME.strategy.blue_green", blue_green_table()),
+          section_of("environments.NAME.strategy.canary", canary_table()),
+          section_of("checks and abort_when", release_check_table()),
           section_of("steps", step_table()),
           section_of("retain", retain_table())};
 }

@@ -27,18 +27,18 @@ nlohmann::ordered_json ordered(const json& object) {
 
 }  // namespace
 
-Outcome rollback(Api& api, const Place& place, const Settings& settings, const json& params,
+Outcome rollback(Api& api, const Place& place, const Settings& settings, const Invocation& invocation,
                  Context& context) {
-  const Lease lease(api, place);
+  Lease lease(api, place);
   Records records(api, place);
-  Rollout rollout(api, place, settings, context);
+  Rollout rollout(api, place, settings, context, invocation.project_dir);
   const auto releases = records.releases();
   const auto find = [&](const std::string& id) -> const Release* {
     for (const auto& release : releases)
       if (release.id == id) return &release;
     return nullptr;
   };
-  auto wanted = params.value("release", std::string());
+  auto wanted = invocation.params.value("release", std::string());
   if (wanted.empty()) {
     const auto* current = find(rollout.state().release);
     if (!current) throw Error(ExitCode::usage, fmt::format("nothing is rolled out in `{}`", place.title()));
@@ -65,7 +65,7 @@ Outcome rollback(Api& api, const Place& place, const Settings& settings, const j
 }
 
 Outcome down(Api& api, const Place& place, const json& params, Context& context) {
-  const Lease lease(api, place);
+  Lease lease(api, place);
   Kinds kinds(api);
   Records records(api, place);
   const auto state = records.load();
@@ -105,7 +105,13 @@ Outcome status(Api& api, const Place& place) {
   const auto releases = records.releases();
   json out = {{"project", place.project}, {"environment", place.environment}, {"namespace", place.name_space},
               {"release", state.release}, {"services", json::array()},        {"releases", json::array()}};
-  if (!state.rollout.empty()) out["rollout"] = state.rollout;
+  if (!state.rollout.empty()) {
+    out["rollout"] = state.rollout;
+    if (const auto owner = Lease::holder(api, place); !owner.empty()) {
+      out["owner"] = owner;
+      if (!state.phase.empty()) out["phase"] = state.phase;
+    }
+  }
   const auto list = [&](const char* api_version, const char* kind, bool made) {
     Request request;
     request.path = kinds.collection(kinds.find(api_version, kind), place.name_space);

@@ -73,6 +73,8 @@ json service_schema() {
                            {"class", text("of the ingress controllers")},
                            {"tls", text("Secret with the certificate")}},
                           {"host", "path"})},
+       {"strategy",
+        {{"type", "object"}, {"description", "how it is replaced: rolling, recreate, blue_green or canary"}}},
        {"healthcheck", health}},
       {"image", "reference"});
 }
@@ -130,6 +132,14 @@ PluginInfo describe() {
   info.actions.push_back(
       action("rollback", "Makes an earlier release run again.",
              object(place({{"release", text("default: the good one before")}}), {"project", "environment"})));
+  info.actions.push_back(
+      action("promote", "Tells a rollout that holds to go on.",
+             object(place({{"by", text("who says so")}, {"all", flag("through every later hold too")}}),
+                    {"project", "environment"})));
+  info.actions.push_back(action("abort",
+                                "Tells a rollout that holds to go back; takes one back that was cut off.",
+                                object(place({{"by", text("who says so")}, {"why", text("shown with it")}}),
+                                       {"project", "environment"})));
   info.actions.push_back(
       action("down", "Removes everything that was rolled out.",
              object(place({{"volumes", flag("the claims of databases too")}}), {"project", "environment"})));

@@ -72,6 +72,7 @@ class Service {
       own.depends_on = texts(params_, "depends_on");
       own.ready_within_ms = ready_within_;
       own.declared = short_hash(json::array({own.config, own.workload, own.after}));
+      put_strategy(own);
       return own;
     }
     ServiceObjects out;
@@ -92,10 +93,36 @@ class Service {
     }
     out.ready_within_ms = ready_within_;
     out.declared = short_hash(declared());
+    put_strategy(out);
     return out;
   }
 
  private:
+  // How its pods are replaced: the cluster's own ways in the Deployment, ours beside it.
+  void put_strategy(ServiceObjects& out) const {
+    if (!params_.contains("strategy")) return;
+    const auto& strategy = params_["strategy"];
+    const bool deployment = out.workload.value("kind", "") == "Deployment";
+    if (!deployment) {
+      if (strategy.contains("rolling") && strategy["rolling"].empty()) return;
+      throw Error(ExitCode::usage,
+                  fmt::format("`{}` keeps data: it is replaced one pod after the other", name_))
+          .hint("name the other services under `strategy`");
+    }
+    if (strategy.contains("recreate")) {
+      out.workload["spec"]["strategy"] = {{"type", "Recreate"}};
+    } else if (strategy.contains("rolling") && !strategy["rolling"].empty()) {
+      json rolling = {{"maxSurge", 1}, {"maxUnavailable", 0}};
+      for (const auto& [from, to] :
+           {std::pair{"max_surge", "maxSurge"}, {"max_unavailable", "maxUnavailable"}})
+        if (strategy["rolling"].contains(from)) rolling[to] = strategy["rolling"][from];
+      out.workload["spec"]["strategy"] = {{"type", "RollingUpdate"}, {"rollingUpdate", std::move(rolling)}};
+    } else if (strategy.contains("canary") || strategy.contains("blue_green")) {
+      out.strategy = strategy;
+      if (!ports_.empty()) out.strategy.begin().value()["port"] = ports_[0];
+    }
+  }
+
   bool keeps_data() const { return params_.contains("volumes") || value(params_, "stateful", false); }
 
   json metadata(const std::string& name) const {
@@ -406,8 +433,7 @@ class Service {
 
   json declared() const {
     json out = params_;
-    out.erase("publish");
-    out.erase("image");
+    for (const char* key : {"publish", "image", "strategy"}) out.erase(key);
     return out;
   }
 

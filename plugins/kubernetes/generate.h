@@ -22,9 +22,10 @@ struct Place {
 
 struct ServiceObjects {
   std::string name;
-  std::vector<json> config;  // Secrets, ConfigMaps, Services: before any workload
-  json workload;             // a Deployment or StatefulSet
-  std::vector<json> after;   // PodDisruptionBudget, Ingress: when it serves
+  std::vector<json> config;   // Secrets, ConfigMaps, Services: before any workload
+  json workload;              // a Deployment or StatefulSet
+  std::vector<json> traffic;  // Services that are switched to it when it is healthy (blue-green)
+  std::vector<json> after;    // PodDisruptionBudget, Ingress: when it serves
   json before_job,
       after_job;  // once in each release that changes the workload; null: none. Their names are prefixes
   std::map<std::string, std::string> depends_on;  // name → "healthy" or "started"
@@ -32,10 +33,13 @@ struct ServiceObjects {
       0;  // a started container that is not ready after so long has failed its probe
   // Changes when its pods have to be replaced or its settings change; holds names of secrets, not values.
   std::string declared;
-  std::string url;   // from outside; "": none
-  bool own = false;  // the user's manifests: written as they are
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(ServiceObjects, name, config, workload, after, before_job,
-                                              after_job, depends_on, ready_within_ms, declared, url, own)
+  std::string url;    // from outside; "": none
+  bool own = false;   // the user's manifests: written as they are
+  json strategy;      // of the params: {"canary": {…}}; null: rolling
+  std::string color;  // of the workload, "blue" or "green"; "": it has none
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(ServiceObjects, name, config, workload, traffic, after,
+                                              before_job, after_job, depends_on, ready_within_ms, declared,
+                                              url, own, strategy, color)
 };
 
 enum class Secrets {

@@ -80,6 +80,17 @@ const json* newest_set(const json& deployment, const Objects& sets) {
 
 }  // namespace
 
+bool is_ready(const json& pod) {
+  const auto* ready = condition(pod, "Ready");
+  return ready && ready->value("status", "") == "True" &&
+         !pod.contains("/metadata/deletionTimestamp"_json_pointer);
+}
+
+std::string newest_hash(const json& deployment, const Objects& replica_sets) {
+  const auto* set = newest_set(deployment, replica_sets);
+  return set ? text(*set, "/metadata/labels/pod-template-hash"_json_pointer) : "";
+}
+
 bool Judge::lasts(const std::string& what, Millis limit, std::int64_t now) {
   const auto first = since_.emplace(what, now).first->second;
   return now - first >= limit.count() * 1000;
@@ -114,10 +125,7 @@ Verdict Judge::look(const json& workload, const Objects& sets, const Objects& po
   }
   std::erase_if(newest,
                 [](const json* pod) { return pod->contains("/metadata/deletionTimestamp"_json_pointer); });
-  for (const auto* pod : newest) {
-    const auto* ready = condition(*pod, "Ready");
-    out.ready += ready && ready->value("status", "") == "True";
-  }
+  for (const auto* pod : newest) out.ready += is_ready(*pod);
   const auto count = [&](const char* name) { return status.value(name, 0); };
   const bool complete =
       count("updatedReplicas") >= out.wanted && count("replicas") <= out.wanted &&

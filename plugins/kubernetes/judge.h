@@ -13,6 +13,10 @@ namespace slipway::kubernetes {
 using nlohmann::json;
 using Objects = std::map<std::string, json>;  // by name
 
+bool is_ready(const json& pod);
+// The `pod-template-hash` of a Deployment's newest ReplicaSet; "" when it has none yet.
+std::string newest_hash(const json& deployment, const Objects& replica_sets);
+
 struct Verdict {
   enum class State { waiting, ready, failed };
   State state = State::waiting;

@@ -10,7 +10,7 @@ namespace slipway::kubernetes {
 namespace {
 
 constexpr int kSeconds = 30;
-constexpr Millis kRenewal{8'000};
+constexpr Millis kRenewal{8'000}, kPatience{2'000};
 
 std::string host_name() {
   char name[256] = {};
@@ -38,14 +38,27 @@ std::int64_t micros_of(const std::string& time) {
              : 0;
 }
 
+std::string collection_of(const Place& place) {
+  return "/apis/coordination.k8s.io/v1/namespaces/" + url_encoded(place.name_space) + "/leases";
+}
+
+// "" when it has ended.
+std::string holder_of(const json& lease) {
+  const auto& spec = lease.contains("spec") ? lease.at("spec") : json::object();
+  const auto holder = spec.value("holderIdentity", "");
+  const auto until =
+      micros_of(spec.value("renewTime", "")) + spec.value("leaseDurationSeconds", 0) * 1'000'000ll;
+  return until > now_micros() && !is_dead_process_of_this_machine(holder) ? holder : "";
+}
+
 }  // namespace
 
-struct Lease::Impl : std::enable_shared_from_this<Lease::Impl> {
+struct Lease::Impl {
   Impl(Api& a, const Place& p)
       : api(a),
         name(p.name()),
         name_space(p.name_space),
-        collection("/apis/coordination.k8s.io/v1/namespaces/" + url_encoded(p.name_space) + "/leases"),
+        collection(collection_of(p)),
         labels(p.labels()),
         title(p.title()) {}
 
@@ -72,11 +85,7 @@ struct Lease::Impl : std::enable_shared_from_this<Lease::Impl> {
   void take() {
     if (const auto found = api.find(collection + "/" + name)) {
       version = found->value("/metadata/resourceVersion"_json_pointer, "");
-      const auto& spec = found->contains("spec") ? found->at("spec") : json::object();
-      const auto holder = spec.value("holderIdentity", "");
-      const auto until =
-          micros_of(spec.value("renewTime", "")) + spec.value("leaseDurationSeconds", 0) * 1'000'000ll;
-      if (!holder.empty() && until > now_micros() && !is_dead_process_of_this_machine(holder))
+      if (const auto holder = holder_of(*found); !holder.empty())
         throw Error(ExitCode::denied,
                     fmt::format("another rollout of `{}` is on its way: {} has the lock", title, holder))
             .hint(
@@ -89,35 +98,30 @@ struct Lease::Impl : std::enable_shared_from_this<Lease::Impl> {
       throw Error(ExitCode::denied, fmt::format("another rollout of `{}` began at the same moment", title))
           .hint("wait until it ends");
     }
-    renew_later();
+    due = std::chrono::steady_clock::now() + kRenewal;
   }
 
-  void renew_later() {
-    api.later(kRenewal, [self = shared_from_this()] {
-      if (!self->gone) self->renew();
-    });
-  }
-
+  // Through an Api of its own: a rollout that was told to stop keeps its lock until it has gone back.
   void renew() {
-    running = api.start(write(identity()), [self = shared_from_this()](Answer answer) {
-      self->running = 0;
-      if (self->gone) return;
-      if (!answer.error)
-        self->version = answer.body.value("/metadata/resourceVersion"_json_pointer, "");
-      else if (answer.error->status == 409 || answer.error->status == 404)
-        self->lost = true;
-      self->renew_later();
-    });
+    if (lost || std::chrono::steady_clock::now() < due) return;
+    if (!own) own.emplace(api.connection(), std::stop_token{});
+    due = std::chrono::steady_clock::now() + kRenewal;
+    try {
+      auto request = write(identity());
+      request.timeout = request.patience.emplace(kPatience);
+      version = own->call(std::move(request)).value("/metadata/resourceVersion"_json_pointer, "");
+    } catch (const ApiError& e) {
+      lost = e.status == 409 || e.status == 404;
+      if (!lost) due = std::chrono::steady_clock::now() + kPatience;
+    }
   }
 
   void give_back() {
-    gone = true;
-    if (running) api.cancel(running);
     if (lost) return;
     try {
       // Also when we were told to stop, which ends every request of `api`.
-      Api fresh(api.connection(), {});
-      fresh.call(write(""));
+      if (!own) own.emplace(api.connection(), std::stop_token{});
+      own->call(write(""));
     } catch (const Error&) {
       // It ends by itself.
     }
@@ -128,11 +132,12 @@ struct Lease::Impl : std::enable_shared_from_this<Lease::Impl> {
   const json labels;
   const std::string title;
   std::string version;
-  std::uint64_t running = 0;
-  bool gone = false, lost = false;
+  std::optional<Api> own;
+  std::chrono::steady_clock::time_point due;
+  bool lost = false;
 };
 
-Lease::Lease(Api& api, const Place& place) : impl_(std::make_shared<Impl>(api, place)) {
+Lease::Lease(Api& api, const Place& place) : impl_(std::make_unique<Impl>(api, place)) {
   impl_->take();
 }
 
@@ -140,7 +145,13 @@ Lease::~Lease() {
   impl_->give_back();
 }
 
-void Lease::check() const {
+std::string Lease::holder(Api& api, const Place& place) {
+  const auto found = api.find(collection_of(place) + "/" + place.name());
+  return found ? holder_of(*found) : "";
+}
+
+void Lease::check() {
+  impl_->renew();
   if (impl_->lost)
     throw Error(ExitCode::denied, fmt::format("the lock of `{}` was taken by another rollout", impl_->title))
         .hint("this one was out of reach of the cluster for too long");

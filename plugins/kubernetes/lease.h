@@ -11,17 +11,20 @@ namespace slipway::kubernetes {
 
 class Lease {
  public:
-  // Throws Error(denied) naming the owner when another holds it. Renewed from Api::poll.
+  // Throws Error(denied) naming the owner when another holds it.
   Lease(Api& api, const Place& place);
   ~Lease();  // given back, when the cluster can be reached
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
-  // Throws Error(denied) when another took it, which happens when we could not renew it in time.
-  void check() const;
+  // Renews it when that is due: called at least every few seconds. Throws Error(denied) when another took it,
+  // which happens when we could not renew it in time.
+  void check();
+  // Who holds it now; "" when nobody does, or its owner is known to be gone.
+  static std::string holder(Api& api, const Place& place);
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace slipway::kubernetes

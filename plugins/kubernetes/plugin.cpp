@@ -51,7 +51,9 @@ class Kubernetes : public Plugin {
     if (invocation.action == "status") return status(api, place);
     if (invocation.action == "logs") return logs(api, place, invocation.params, context);
     if (invocation.action == "rollback")
-      return rollback(api, place, settings_of(invocation), invocation.params, context);
+      return rollback(api, place, settings_of(invocation), invocation, context);
+    if (invocation.action == "promote" || invocation.action == "abort")
+      return decide(api, place, settings_of(invocation), invocation, context);
     if (invocation.action == "down") return down(api, place, invocation.params, context);
     throw Error(ExitCode::usage, fmt::format("the kubernetes target has no action `{}`", invocation.action));
   }
@@ -65,7 +67,7 @@ class Kubernetes : public Plugin {
         generate(invocation, place, oci::open_user_store(invocation.cache_dir), Secrets::unknown);
     Api api(std::move(connection), context.stop());
     const auto settings = settings_of(invocation);
-    Rollout rollout(api, place, settings, context);
+    Rollout rollout(api, place, settings, context, invocation.project_dir);
     auto lines = rollout.foresee(services);
     const bool changes = !lines.empty();
     if (!changes) lines.push_back("all run as they should, unless a secret has changed");
@@ -83,7 +85,7 @@ class Kubernetes : public Plugin {
         generate(invocation, place, oci::open_user_store(invocation.cache_dir), Secrets::given);
     const auto settings = settings_of(invocation);
     {
-      Rollout look(api, place, settings, context);
+      Rollout look(api, place, settings, context, invocation.project_dir);
       if (look.is_done(services)) {
         const auto replicas = replicas_of(services);
         context.log(fmt::format("nothing to do: {} replica{} of {} service{} run as they should\n", replicas,
@@ -94,8 +96,9 @@ class Kubernetes : public Plugin {
                                  {"urls", urls_of(services)}});
       }
     }
-    const Lease lease(api, place);
-    Rollout rollout(api, place, settings, context);  // what serves is looked at again, under the lock
+    Lease lease(api, place);
+    // What serves is looked at again, under the lock.
+    Rollout rollout(api, place, settings, context, invocation.project_dir);
     return rollout.run(services, "", [&] { lease.check(); });
   }
 

@@ -36,6 +36,21 @@ const ServiceObjects* Release::find(const std::string& service) const {
   return nullptr;
 }
 
+std::vector<json> objects_of(const ServiceObjects& service) {
+  auto out = service.config;
+  out.push_back(service.workload);
+  out.insert(out.end(), service.traffic.begin(), service.traffic.end());
+  out.insert(out.end(), service.after.begin(), service.after.end());
+  return out;
+}
+
+std::set<ObjectKey> keys_of(const std::vector<ServiceObjects>& services) {
+  std::set<ObjectKey> out;
+  for (const auto& service : services)
+    for (const auto& object : objects_of(service)) out.insert(key_of(object));
+  return out;
+}
+
 std::string Records::path(const std::string& name) const {
   return "/api/v1/namespaces/" + url_encoded(place_.name_space) + "/configmaps" +
          (name.empty() ? "" : "/" + name);
@@ -58,6 +73,7 @@ State Records::load() {
   out.version = found->value("/metadata/resourceVersion"_json_pointer, "");
   out.release = from.value("release", "");
   out.rollout = from.value("rollout", "");
+  out.phase = from.value("phase", "");
   out.last = from.value("last", 0);
   for (const auto& one : from.value("objects", json::array()))
     out.objects[{one.at(0).get<std::string>(), one.at(1).get<std::string>(), one.at(2).get<std::string>(),
@@ -73,6 +89,7 @@ void Records::save(State& state) {
   auto record = wrapped(place_.name(),
                         {{"release", state.release},
                          {"rollout", state.rollout},
+                         {"phase", state.phase},
                          {"last", state.last},
                          {"objects", std::move(objects)}},
                         "state");

@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct Written {
 struct State {
   std::string release;  // the last that served as a whole; "": none yet
   std::string rollout;  // the one on its way, or that was when slipway was killed
+  std::string phase;    // where that one stands: "canary of `web`: step 1 of 2, 25%"; "" when it just goes on
   int last = 0;         // number of the newest release
   std::map<ObjectKey, Written> objects;
   std::string version;  // resourceVersion of the record; "": there is none
@@ -34,6 +36,10 @@ struct Release {
   NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(Release, id, state, previous, rollback_of, created, services)
   const ServiceObjects* find(const std::string& service) const;
 };
+
+// All that is written for a service, but its Jobs.
+std::vector<json> objects_of(const ServiceObjects& service);
+std::set<ObjectKey> keys_of(const std::vector<ServiceObjects>& services);
 
 class Records {
  public:

@@ -3,40 +3,16 @@
 #include <algorithm>
 
 #include "base/clock.h"
-#include "plugins/kubernetes/evidence.h"
-#include "plugins/kubernetes/pod_log.h"
+#include "plugins/kubernetes/blue_green.h"
+#include "plugins/kubernetes/canary.h"
+#include "plugins/kubernetes/color.h"
+#include "plugins/kubernetes/jobs.h"
 
 namespace slipway::kubernetes {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::size_t kKeptReleases = 10;
-constexpr Millis kTick{250};
-
-bool is_immutable_config(const ObjectKey& key) {
-  return key.kind == "Secret" || key.kind == "ConfigMap";
-}
-
-// Its data is in the cluster only.
-bool is_bare_secret(const json& manifest) {
-  return manifest.value("kind", "") == "Secret" && manifest.contains("data") && manifest["data"].is_null();
-}
-
-std::vector<json> objects_of(const ServiceObjects& service) {
-  auto out = service.config;
-  out.push_back(service.workload);
-  out.insert(out.end(), service.after.begin(), service.after.end());
-  return out;
-}
-
-std::set<ObjectKey> keys_of(const std::vector<ServiceObjects>& services) {
-  std::set<ObjectKey> out;
-  for (const auto& service : services)
-    for (const auto& object : objects_of(service)) out.insert(key_of(object));
-  return out;
-}
 
 // A workload whose controller has done all it had to.
 bool serves(const json& workload) {
@@ -48,166 +24,52 @@ bool serves(const json& workload) {
          count("replicas") <= wanted;
 }
 
+bool is_by(const ServiceObjects& service, const char* strategy) {
+  return service.strategy.is_object() && service.strategy.contains(strategy);
+}
+
 }  // namespace
 
-struct Rollout::Tools {
-  Tools(Api& a, const Place& p, const Settings& settings)
-      : api(a), place(p), kinds(a), writer(a, kinds, p, settings.take_over), records(a, p) {}
-
-  std::string collection(const char* api_version, const char* kind) {
-    return kinds.collection(kinds.find(api_version, kind), place.name_space);
-  }
-
-  void watch() {
-    if (pods) return;
-    const std::map<std::string, std::string> ours = {{"labelSelector", place.selector()}};
-    // What controllers make has the labels of the pod template only.
-    const std::map<std::string, std::string> made = {
-        {"labelSelector", fmt::format("app.kubernetes.io/part-of={},slipway.dev/environment={}",
-                                      place.project, place.environment)}};
-    const auto changed = [flag = news] { *flag = true; };
-    deployments.emplace(api, collection("apps/v1", "Deployment"), ours, changed);
-    stateful_sets.emplace(api, collection("apps/v1", "StatefulSet"), ours, changed);
-    replica_sets.emplace(api, collection("apps/v1", "ReplicaSet"), made, changed);
-    jobs.emplace(api, collection("batch/v1", "Job"), ours, changed);
-    pods.emplace(api, collection("v1", "Pod"), made, changed);
-  }
-
-  void tick() {
-    if (std::exchange(*ticking, true)) return;
-    api.later(kTick, [news = news, ticking = ticking] {
-      *news = true;
-      *ticking = false;
-    });
-  }
-
-  bool listed() const {
-    for (const auto* one : {&*deployments, &*stateful_sets, &*replica_sets, &*jobs, &*pods}) {
-      if (one->error()) throw *one->error();
-      if (!one->listed()) return false;
-    }
-    return true;
-  }
-
-  json workload(const json& manifest) const {
-    const auto& objects =
-        (manifest.value("kind", "") == "StatefulSet" ? stateful_sets : deployments)->objects();
-    const auto it = objects.find(key_of(manifest).name);
-    return it == objects.end() ? json() : it->second;
-  }
-
-  Api& api;
-  const Place& place;
-  Kinds kinds;
-  Writer writer;
-  Records records;
-  // Something may have changed: told by watches, and by the clock, which decides about faults that last.
-  std::shared_ptr<bool> news = std::make_shared<bool>(false), ticking = std::make_shared<bool>(false);
-  std::optional<Watch> deployments, stateful_sets, replica_sets, jobs, pods;
-};
-
-Rollout::Rollout(Api& api, const Place& place, const Settings& settings, Context& context)
-    : api_(api), place_(place), settings_(settings), context_(context) {
-  use(api);
-  state_ = tools_->records.load();
-}
+Rollout::Rollout(Api& api, const Place& place, const Settings& settings, Context& context,
+                 fs::path project_dir)
+    : api_(api),
+      place_(place),
+      context_(context),
+      project_dir_(std::move(project_dir)),
+      cluster_(std::make_unique<Cluster>(api, place, settings, context)) {}
 
 Rollout::~Rollout() = default;
 
-void Rollout::use(Api& api) {
-  tools_ = std::make_unique<Tools>(api, place_, settings_);
-}
-
-void Rollout::log(const std::string& line) {
-  context_.log(line + "\n");
-}
-
-void Rollout::fit(std::vector<ServiceObjects>& services) {
-  const auto scaled = autoscaled();
-  for (auto& service : services) {
-    for (auto& object : service.after) object = tools_->writer.fit(std::move(object));
-    if (!service.own) tools_->writer.fit_sleep(service.workload);
-    if (scaled.contains({service.workload.value("kind", ""), service.name}))
-      service.workload["spec"].erase("replicas");
-  }
-}
-
-// Kind and name of what a HorizontalPodAutoscaler decides the replicas of.
-std::set<std::pair<std::string, std::string>> Rollout::autoscaled() {
-  Request request;
-  request.path = fmt::format("/apis/autoscaling/v1/namespaces/{}/horizontalpodautoscalers",
-                             url_encoded(place_.name_space));
-  std::set<std::pair<std::string, std::string>> out;
-  const auto list = tools_->api.call(std::move(request));
-  for (const auto& item : list.value("items", json::array())) {
-    const auto target = item.value("/spec/scaleTargetRef"_json_pointer, json::object());
-    out.emplace(target.value("kind", ""), target.value("name", ""));
-  }
-  return out;
-}
-
-// One list a kind: what of ours is there now.
-void Rollout::refresh(const std::vector<ServiceObjects>& services) {
-  auto keys = keys_of(services);
-  for (const auto& [key, _] : state_.objects) keys.insert(key);
-  std::set<std::pair<std::string, std::string>> kinds;
-  for (const auto& key : keys) kinds.insert({key.api_version, key.kind});
-  live_.clear();
-  std::optional<Error> failure;
-  std::size_t left = kinds.size();
-  for (const auto& kind : kinds) {
-    Request request;
-    request.path = tools_->kinds.collection(tools_->kinds.find(kind.first, kind.second), place_.name_space);
-    request.query["labelSelector"] = place_.selector();
-    tools_->api.start(std::move(request), [&, kind](Answer answer) {
-      --left;
-      if (answer.error) {
-        if (!failure) failure = *answer.error;
-        return;
-      }
-      for (auto& item : answer.body["items"]) {
-        item["apiVersion"] = kind.first;  // lists leave it out of their items
-        item["kind"] = kind.second;
-        const auto key = key_of(item);
-        live_[key] = std::move(item);
-      }
-    });
-  }
-  while (left > 0) tools_->api.poll(Millis(1'000));
-  if (failure) throw *failure;
-}
-
-bool Rollout::is_written(const json& manifest) const {
-  const auto key = key_of(manifest);
-  const auto now = live_.find(key);
-  if (now == live_.end()) return false;
-  if (is_bare_secret(manifest)) return true;
-  const auto written = state_.objects.find(key);
-  // A later generation may be an autoscaler's, or of a field that is not ours.
-  return written != state_.objects.end() && written->second.hash == hash_of(manifest) &&
-         (written->second.seen == seen_of(now->second) || is_part_of(manifest, now->second));
+void Rollout::resolve(std::vector<ServiceObjects>& services, const std::optional<Release>& before) {
+  for (auto& service : services) service = with_color(service, before ? before->find(service.name) : nullptr);
+  cluster_->fit(services);
 }
 
 bool Rollout::is_done(const std::vector<ServiceObjects>& given) {
-  if (!state_.rollout.empty() || state_.release.empty()) return false;
+  const auto& state = cluster_->state();
+  if (!state.rollout.empty() || state.release.empty()) return false;
   auto services = given;
-  fit(services);
-  refresh(services);
+  std::optional<Release> current;
+  if (std::any_of(given.begin(), given.end(), [](const auto& one) { return is_by(one, "blue_green"); }))
+    current = cluster_->records().release(state.release);
+  resolve(services, current);
+  cluster_->refresh(services);
   const auto wanted = keys_of(services);
-  for (const auto& [key, _] : state_.objects)
+  for (const auto& [key, _] : state.objects)
     if (!wanted.contains(key) && !is_immutable_config(key)) return false;
   for (const auto& service : services) {
     for (const auto& object : objects_of(service))
-      if (!is_written(object)) return false;
-    if (!serves(live_.at(key_of(service.workload)))) return false;
+      if (!cluster_->is_written(object)) return false;
+    if (!serves(cluster_->live().at(key_of(service.workload)))) return false;
   }
   return true;
 }
 
 std::vector<std::string> Rollout::foresee(const std::vector<ServiceObjects>& services) {
   std::vector<std::string> out;
-  const auto release = state_.release.empty() ? std::nullopt : tools_->records.release(state_.release);
-  refresh(release ? release->services : services);
+  const auto& state = cluster_->state();
+  const auto release = state.release.empty() ? std::nullopt : cluster_->records().release(state.release);
+  cluster_->refresh(release ? release->services : services);
   for (const auto& service : services) {
     const auto* before = release ? release->find(service.name) : nullptr;
     const auto replicas = service.workload.value("/spec/replicas"_json_pointer, 1);
@@ -215,344 +77,266 @@ std::vector<std::string> Rollout::foresee(const std::vector<ServiceObjects>& ser
       out.push_back(fmt::format("{}: is new, {} of it", service.name, replicas));
       continue;
     }
+    const auto how = is_by(service, "canary")       ? " by canary"
+                     : is_by(service, "blue_green") ? " by blue-green"
+                                                    : "";
     if (images_of(before->workload) != images_of(service.workload))
-      out.push_back(fmt::format("{}: is replaced, its image changed", service.name));
+      out.push_back(fmt::format("{}: is replaced{}, its image changed", service.name, how));
     else if (before->declared != service.declared)
       out.push_back(fmt::format("{}: its settings changed", service.name));
     for (const auto& object : objects_of(*before))
-      if (!is_written(object))
-        out.push_back(
-            fmt::format("{}: {} {}", service.name, key_of(object).str(),
-                        live_.contains(key_of(object)) ? "was changed by somebody else" : "is gone"));
+      if (!cluster_->is_written(object))
+        out.push_back(fmt::format(
+            "{}: {} {}", service.name, key_of(object).str(),
+            cluster_->live().contains(key_of(object)) ? "was changed by somebody else" : "is gone"));
   }
   if (release)
     for (const auto& service : release->services)
       if (std::none_of(services.begin(), services.end(),
                        [&](const auto& one) { return one.name == service.name; }))
         out.push_back(fmt::format("{}: is removed, it is no longer part of the release", service.name));
-  if (!state_.rollout.empty())
-    out.push_back(fmt::format("release {} was cut off and is brought to its end", state_.rollout));
+  if (!state.rollout.empty())
+    out.push_back(fmt::format("release {} was cut off and is brought to its end", state.rollout));
   return out;
 }
 
 void Rollout::begin(const std::vector<ServiceObjects>& services, const std::string& rollback_of) {
+  auto& state = cluster_->state();
   std::vector<ObjectKey> fresh;
   for (const auto& key : keys_of(services))
-    if (!state_.objects.contains(key)) fresh.push_back(key);
-  tools_->writer.check_ours(fresh);
+    if (!state.objects.contains(key)) fresh.push_back(key);
+  cluster_->writer().check_ours(fresh);
   for (const auto& service : services)
     for (const auto& object : service.config)
-      if (is_bare_secret(object) && !live_.contains(key_of(object)))
+      if (is_bare_secret(object) && !cluster_->live().contains(key_of(object)))
         throw Error(ExitCode::denied, fmt::format("{} of that release is gone", key_of(object).str()))
             .hint("its values are kept in the cluster only: run `slipway run` with the secrets at hand");
-  if (!state_.release.empty()) before_ = tools_->records.release(state_.release);
-  if (!state_.rollout.empty()) end_cut_off();
-  release_.id = fmt::format("r{}", ++state_.last);
+  if (!state.rollout.empty()) end_cut_off();
+  release_.id = fmt::format("r{}", ++state.last);
   release_.state = "rolling";
-  release_.previous = state_.release;
+  release_.previous = state.release;
   release_.rollback_of = rollback_of;
   release_.created = now_micros();
   release_.services = services;
   // The number is taken first: a record that exists belongs to the one who has it.
-  state_.rollout = release_.id;
-  for (const auto& key : fresh) state_.objects[key] = {};
-  tools_->records.save(state_);
-  tools_->records.save(release_);
+  state.rollout = release_.id;
+  state.phase.clear();
+  for (const auto& key : fresh) state.objects[key] = {};
+  cluster_->save_state();
+  cluster_->records().save(release_);
 }
 
 // The record of a release whose slipway was killed: it will never be good.
 void Rollout::end_cut_off() {
-  auto release = tools_->records.release(state_.rollout);
+  auto release = cluster_->records().release(state().rollout);
   if (!release || release->state != "rolling") return;
   release->state = "failed";
-  tools_->records.save(*release);
+  cluster_->records().save(*release);
 }
 
-void Rollout::write(const std::vector<json>& manifests) {
-  std::vector<json> todo;
-  for (const auto& manifest : manifests)
-    if (!is_written(manifest) && !is_bare_secret(manifest)) todo.push_back(manifest);
-  if (todo.empty()) return;
-  // To leave out a number that was ours would set it to one: an autoscaler's number is confirmed instead.
-  auto sent = todo;
-  for (auto& manifest : sent) {
-    const auto replicas = "/spec/replicas"_json_pointer;
-    const auto now = live_.find(key_of(manifest));
-    if (manifest.contains("/spec/template"_json_pointer) && !manifest.contains(replicas) &&
-        now != live_.end())
-      manifest[replicas] = now->second.value(replicas, 1);
-  }
-  const auto objects = tools_->writer.apply(sent);
-  for (std::size_t i = 0; i < todo.size(); ++i) {
-    const auto key = key_of(todo[i]);
-    state_.objects[key] = {hash_of(todo[i]), seen_of(objects[i])};
-    live_[key] = objects[i];
-  }
+const ServiceObjects* Rollout::gradual(const ServiceObjects& service) const {
+  if (!forward_ && service.color.empty()) return nullptr;
+  const auto* before = before_ ? before_->find(service.name) : nullptr;
+  if (!before || !cluster_->live().contains(key_of(before->workload))) return nullptr;
+  // Two versions of one workload; what was of another name or kind before is replaced at once.
+  if (is_by(service, "canary"))
+    return key_of(before->workload) == key_of(service.workload) &&
+                   before->workload.value("/spec/template"_json_pointer, json()) !=
+                       service.workload.value("/spec/template"_json_pointer, json())
+               ? before
+               : nullptr;
+  if (is_by(service, "blue_green"))
+    return key_of(before->workload) != key_of(service.workload) &&
+                   key_of(before->workload).kind == "Deployment"
+               ? before
+               : nullptr;
+  return nullptr;
 }
 
-void Rollout::bring_out(const std::vector<Level>& levels, bool wait) {
+void Rollout::bring_out(const std::vector<Level>& levels) {
   std::vector<json> config;
   for (const auto& level : levels)
     for (const auto* service : level)
       config.insert(config.end(), service->config.begin(), service->config.end());
-  write(config);
-  if (wait) tools_->watch();
-  for (const auto& level : levels) {
-    check_();
-    std::vector<json> workloads;
-    Level fresh;
-    for (const auto* service : level) {
-      if (!is_written(service->workload)) {
-        fresh.push_back(service);
-        changed_.insert(service->name);
-        context_.event("rollout", {{"service", service->name}, {"state", "started"}});
-      }
-      workloads.push_back(service->workload);
-    }
-    if (with_jobs_) run_jobs(fresh, &ServiceObjects::before_job, "before");
-    write(workloads);
-    if (wait) wait_for(level);
-    std::vector<json> after;
-    for (const auto* service : level) after.insert(after.end(), service->after.begin(), service->after.end());
-    write(after);
-    if (with_jobs_) run_jobs(fresh, &ServiceObjects::after_job, "after");
-  }
+  cluster_->write(config);
+  cluster_->watch();
+  for (const auto& level : levels) bring_out(level);
 }
 
-// The Job of a release whose slipway was killed, when it is the same one and did not fail: a migration is not
-// begun a second time beside itself. Others of this name go to `stale`.
-std::string Rollout::cut_off_job(const json& manifest, const std::string& hash,
-                                 std::vector<ObjectKey>& stale) const {
-  const auto prefix = manifest.value("/metadata/name"_json_pointer, "") + "-r";
-  std::string out;
-  for (const auto& [key, written] : state_.objects) {
-    if (key.kind != "Job" || !key.name.starts_with(prefix) ||
-        key.name.find_first_not_of("0123456789", prefix.size()) != std::string::npos)
-      continue;
-    const auto now = live_.find(key);
-    bool usable = now != live_.end() && written.hash == hash &&
-                  !now->second.contains("/metadata/deletionTimestamp"_json_pointer);
-    if (usable)
-      for (const auto& one : now->second.value("/status/conditions"_json_pointer, json::array()))
-        usable &= one.value("type", "") != "Failed";
-    if (usable && out.empty())
-      out = key.name;
-    else
-      stale.push_back(key);
-  }
-  return out;
-}
-
-// All of a level's at once; each must be complete.
-void Rollout::run_jobs(const Level& level, json ServiceObjects::*job, const char* when) {
-  struct Running {
-    const ServiceObjects* service;
-    std::string name;
-    Judge judge;
-    std::shared_ptr<PodLog> log;
-    bool done = false;
-  };
-  std::vector<json> manifests;
-  std::vector<Running> running;
-  std::vector<ObjectKey> stale;
+void Rollout::bring_out(const Level& level) {
+  check_();
+  std::vector<json> workloads, rest;
+  Level fresh, at_once, step_by_step;
   for (const auto* service : level) {
-    if ((service->*job).is_null()) continue;
-    auto manifest = service->*job;
-    const auto hash = hash_of(manifest);
-    auto name = cut_off_job(manifest, hash, stale);
-    if (name.empty()) {
-      name = manifest.value("/metadata/name"_json_pointer, "") + "-" + release_.id;
-      manifest["metadata"]["name"] = name;
-      state_.objects[key_of(manifest)] = {hash, ""};
-      manifests.push_back(std::move(manifest));
-      log(fmt::format("{}: running its command {} the rollout", service->name, when));
-    } else {
-      log(fmt::format("{}: its command {} the rollout runs since {} was cut off", service->name, when,
-                      name.substr(name.rfind('-') + 1)));
-    }
-    running.push_back({service, name, Judge(Millis(0)), nullptr, false});
-  }
-  if (running.empty()) return;
-  tools_->writer.remove(stale, true);
-  for (const auto& key : stale) state_.objects.erase(key);
-  tools_->records.save(state_);
-  tools_->writer.apply(manifests);
-  *tools_->news = true;
-  for (;;) {
-    check_();
-    if (std::exchange(*tools_->news, false) && tools_->listed()) {
-      bool all = true;
-      for (auto& one : running) {
-        const auto& jobs = tools_->jobs->objects();
-        const auto now = jobs.find(one.name);
-        const auto verdict = one.judge.look_job(now == jobs.end() ? json() : now->second,
-                                                tools_->pods->objects(), now_micros());
-        if (const auto pod = tools_->pods->objects().find(verdict.pod);
-            !one.log && pod != tools_->pods->objects().end() && has_started(pod->second))
-          one.log = follow(tools_->api, place_, pod->second, fmt::format("{} {}", one.service->name, when),
-                           context_);
-        if (verdict.state == Verdict::State::failed) {
-          finish(tools_->api, one.log);
-          throw Unhealthy{one.service->name,
-                          fmt::format("its command {} the rollout failed: {}", when, verdict.why),
-                          verdict.pod.empty() ? "" : evidence_of(tools_->api, place_, verdict.pod)};
-        }
-        if (verdict.state == Verdict::State::ready && !std::exchange(one.done, true))
-          finish(tools_->api, one.log);
-        all &= one.done;
-        if (!one.done)
-          context_.progress(
-              {fmt::format("{} {}: waits for {}", one.service->name, when, verdict.why), 0, 0, ""});
+    if (!cluster_->is_written(service->workload)) {
+      fresh.push_back(service);
+      changed_.insert(service->name);
+      context_.event("rollout", {{"service", service->name}, {"state", "started"}});
+      if (gradual(*service)) {
+        step_by_step.push_back(service);
+        continue;
       }
-      if (all) return;
     }
-    tools_->tick();
-    tools_->api.poll(Millis(1'000));
+    at_once.push_back(service);
+    workloads.push_back(service->workload);
   }
-}
-
-void Rollout::wait_for(const Level& level) {
-  struct Waiting {
-    Judge judge;
-    std::string told;
-    std::optional<Clock::time_point> healthy_since;
-    bool done = false;
-  };
-  std::map<const ServiceObjects*, Waiting> waiting;
-  for (const auto* service : level)
-    waiting.emplace(service, Waiting{Judge(Millis(service->ready_within_ms)), "", {}, false});
-  const auto deadline = Clock::now() + settings_.deadline;
-  *tools_->news = true;
-  for (;;) {
-    check_();
-    if (std::exchange(*tools_->news, false) && tools_->listed()) {
-      bool all = true;
-      std::string progress;
-      for (auto& [service, one] : waiting) {
-        const auto current = tools_->workload(service->workload);
-        // A watch may lag behind what we wrote.
-        const auto written = live_.find(key_of(service->workload));
-        auto verdict =
-            one.judge.look(current, tools_->replica_sets->objects(), tools_->pods->objects(), now_micros());
-        if (!current.is_null() && written != live_.end() &&
-            current.value("/metadata/generation"_json_pointer, 0) <
-                written->second.value("/metadata/generation"_json_pointer, 0))
-          verdict = {Verdict::State::waiting, 0, verdict.wanted, "the cluster to tell of the change", ""};
-        const bool late = verdict.state == Verdict::State::waiting && Clock::now() > deadline;
-        if (verdict.state == Verdict::State::failed || late) {
-          const auto why = late ? fmt::format("it does not serve within {}: waits for {}",
-                                              format_duration(settings_.deadline), verdict.why)
-                                : verdict.why;
-          context_.progress({fmt::format("{}: {}", service->name, why), 0, 0, ""});
-          throw Unhealthy{service->name, why,
-                          verdict.pod.empty() ? "" : evidence_of(tools_->api, place_, verdict.pod)};
-        }
-        if (verdict.state != Verdict::State::ready) {
-          one.healthy_since.reset();
-          one.done = all = false;
-          progress += fmt::format("{}{} {}/{}: {}", progress.empty() ? "" : "; ", service->name,
-                                  verdict.ready, verdict.wanted, verdict.why);
-          continue;
-        }
-        if (!one.healthy_since) one.healthy_since = Clock::now();
-        if (Clock::now() - *one.healthy_since < settings_.stable) {
-          all = false;
-          progress += fmt::format("{}{} must stay healthy", progress.empty() ? "" : "; ", service->name);
-        } else if (!one.done) {
-          one.done = true;
-          if (changed_.contains(service->name)) {
-            context_.event("rollout", {{"service", service->name}, {"state", "serving"}});
-            log(fmt::format("{}: {} replica{} serve{}", service->name, verdict.wanted,
-                            verdict.wanted == 1 ? "" : "s", verdict.wanted == 1 ? "s" : ""));
-          }
-        }
+  if (forward_) run_jobs(*cluster_, fresh, &ServiceObjects::before_job, release_.id, "before", check_);
+  cluster_->write(workloads);
+  wait_for(*cluster_, at_once, changed_, check_);
+  if (!step_by_step.empty()) {
+    Decisions decisions(cluster_->api(), place_);
+    // The way to an earlier release, which was checked when it was new, is not held up.
+    Holding holding{*cluster_, decisions, release_.id, check_, promoted_ || !forward_};
+    for (const auto* service : step_by_step) {
+      const auto& before = *gradual(*service);
+      if (is_by(*service, "blue_green")) {
+        BlueGreen(holding, *service, before, project_dir_).run();
+        continue;
       }
-      if (all) return;
-      context_.progress({progress, 0, 0, ""});
+      Canary canary(holding, *service, before, project_dir_);
+      canary.run();
+      cluster_->write({service->workload});
+      wait_for(*cluster_, {service}, changed_, check_);
+      canary.remove();
     }
-    tools_->tick();
-    tools_->api.poll(Millis(1'000));
+    promoted_ = holding.promoted;
   }
+  for (const auto* service : level) {
+    rest.insert(rest.end(), service->traffic.begin(), service->traffic.end());
+    rest.insert(rest.end(), service->after.begin(), service->after.end());
+  }
+  cluster_->write(rest);
+  if (forward_) run_jobs(*cluster_, fresh, &ServiceObjects::after_job, release_.id, "after", check_);
 }
 
 void Rollout::commit(const std::vector<ServiceObjects>& services) {
+  auto& state = cluster_->state();
   release_.state = "good";
-  tools_->records.save(release_);
-  state_.release = release_.id;
-  state_.rollout.clear();
-  tools_->records.save(state_);
+  cluster_->records().save(release_);
+  state.release = release_.id;
+  state.rollout.clear();
+  state.phase.clear();
+  cluster_->save_state();
   const auto wanted = keys_of(services);
+  // What the way here needed, and the workload that another colour replaced, is never left behind.
+  auto left = before_ ? keys_of(before_->services) : std::set<ObjectKey>{};
+  for (const auto& service : services)
+    if (const auto* before = before_ ? before_->find(service.name) : nullptr)
+      if (!service.color.empty() || !before->color.empty()) left.erase(key_of(before->workload));
   std::vector<ObjectKey> gone;
-  for (const auto& [key, _] : state_.objects)
-    if (!wanted.contains(key) && !is_immutable_config(key)) gone.push_back(key);
-  if (!gone.empty() && settings_.prune) {
-    for (const auto& key : gone) {
-      state_.objects.erase(key);
-      if (key.kind == "Job") continue;  // its work is done
-      log(fmt::format("{}: no longer part of the release, removed", key.str()));
-      changed_.insert(key.name);
-    }
-    tools_->writer.remove(gone, false);
+  for (const auto& [key, _] : state.objects) {
+    if (wanted.contains(key) || is_immutable_config(key)) continue;
+    const bool silent = !left.contains(key);
+    if (!cluster_->settings().prune && !silent) continue;
+    gone.push_back(key);
+    if (silent) continue;
+    cluster_->log(fmt::format("{}: no longer part of the release, removed", key.str()));
+    changed_.insert(key.name);
   }
+  cluster_->remove(gone);
   retire();
-  tools_->records.save(state_);
+  cluster_->save_state();
 }
 
 // Old releases, and the Secrets and ConfigMaps that only they used.
 void Rollout::retire() {
-  auto releases = tools_->records.releases();
-  while (releases.size() > kKeptReleases && releases.front().id != state_.release) {
-    tools_->records.forget(releases.front().id);
+  auto& state = cluster_->state();
+  auto releases = cluster_->records().releases();
+  while (releases.size() > kKeptReleases && releases.front().id != state.release) {
+    cluster_->records().forget(releases.front().id);
     releases.erase(releases.begin());
   }
   std::set<ObjectKey> used;
   for (const auto& release : releases) used.merge(keys_of(release.services));
   std::vector<ObjectKey> gone;
-  for (const auto& [key, _] : state_.objects)
+  for (const auto& [key, _] : state.objects)
     if (is_immutable_config(key) && !used.contains(key)) gone.push_back(key);
-  if (gone.empty()) return;
-  tools_->writer.remove(gone, false);
-  for (const auto& key : gone) state_.objects.erase(key);
+  if (!gone.empty()) cluster_->remove(gone);
+}
+
+// Requests go to what served before, now; canaries end where they are not needed for that.
+void Rollout::undo_strategies() {
+  for (const auto& service : release_.services) {
+    const auto* before = before_ ? before_->find(service.name) : nullptr;
+    if (!before) continue;
+    if (is_by(service, "blue_green") && key_of(before->workload) != key_of(service.workload))
+      BlueGreen::switch_back(*cluster_, service, *before);
+    if (!is_by(service, "canary")) continue;
+    const auto now = cluster_->workload(before->workload);
+    const auto replicas = "/spec/replicas"_json_pointer;
+    if (now.is_null() || !serves(now) || now.value(replicas, 1) < before->workload.value(replicas, 1))
+      continue;
+    std::vector<ObjectKey> gone;
+    for (const auto& key : canary_keys(service))
+      if (cluster_->state().objects.contains(key)) gone.push_back(key);
+    cluster_->remove(gone);
+  }
+}
+
+// A level as it was, without steps: what is there already stays.
+void Rollout::put_back(const Level& level, bool wait) {
+  std::vector<json> workloads, rest;
+  for (const auto* service : level) {
+    if (!cluster_->is_written(service->workload)) changed_.insert(service->name);
+    workloads.push_back(service->workload);
+    rest.insert(rest.end(), service->traffic.begin(), service->traffic.end());
+    rest.insert(rest.end(), service->after.begin(), service->after.end());
+  }
+  cluster_->write(workloads);
+  if (wait) wait_for(*cluster_, level, changed_, check_);
+  cluster_->write(rest);
 }
 
 std::vector<std::string> Rollout::go_back() {
   std::vector<std::string> lost;
+  const auto attempt = [&](const std::function<void()>& what) {
+    try {
+      what();
+    } catch (const Unhealthy& e) {
+      lost.push_back(fmt::format("`{}` does not come back: {}", e.service, e.why));
+    } catch (const Error& e) {
+      lost.push_back(fmt::format("the way back is blocked: {}", e.message()));
+    }
+  };
   const bool stopped = context_.stop().stop_requested();
+  // Answers that the first one still waits for have nobody left who takes them.
   own_api_ = std::make_unique<Api>(api_.connection(), std::stop_token{});
-  use(*own_api_);
-  with_jobs_ = false;
+  cluster_ = std::make_unique<Cluster>(*own_api_, *cluster_);
   auto services = before_ ? before_->services : std::vector<ServiceObjects>{};
-  try {
-    fit(services);
-    // What others wait for comes last on the way back.
-    auto levels = levels_of(services);
-    std::reverse(levels.begin(), levels.end());
-    bring_out(levels, !stopped);
-  } catch (const Unhealthy& e) {
-    lost.push_back(fmt::format("`{}` does not come back: {}", e.service, e.why));
-  } catch (const Error& e) {
-    lost.push_back(fmt::format("the way back is blocked: {}", e.message()));
-  }
-  try {
+  attempt([&] {
+    cluster_->leave_replicas(services);
+    cluster_->watch();
+    cluster_->wake();
+    while (!cluster_->news()) cluster_->poll();
+    undo_strategies();
+    std::vector<json> config;
+    for (const auto& service : services)
+      config.insert(config.end(), service.config.begin(), service.config.end());
+    cluster_->write(config);
+  });
+  // What others wait for comes last on the way back; one that does not come back holds up no other.
+  auto levels = levels_of(services);
+  std::reverse(levels.begin(), levels.end());
+  for (const auto& level : levels) attempt([&] { put_back(level, !stopped); });
+  attempt([&] {
+    auto& state = cluster_->state();
     const auto wanted = keys_of(services);
     std::vector<ObjectKey> gone;
-    for (const auto& [key, _] : state_.objects)
+    for (const auto& [key, _] : state.objects)
       if (!wanted.contains(key) && (!is_immutable_config(key) || !before_)) gone.push_back(key);
-    tools_->writer.remove(gone, false);
-    for (const auto& key : gone) state_.objects.erase(key);
+    cluster_->remove(gone);
     release_.state = "failed";
-    tools_->records.save(release_);
-    if (lost.empty()) state_.rollout.clear();
-    tools_->records.save(state_);
-  } catch (const Error& e) {
-    lost.push_back(fmt::format("what the failed release made stays: {}", e.message()));
-  }
+    cluster_->records().save(release_);
+    state.phase.clear();
+    if (lost.empty()) state.rollout.clear();
+    cluster_->save_state();
+  });
   return lost;
 }
 
 Outcome Rollout::failed(const Unhealthy& what) {
-  log(fmt::format("{}: {}; going back", what.service, what.why));
-  context_.progress({"going back", 0, 0, ""});
+  cluster_->log(fmt::format("{}: {}; going back", what.service, what.why));
+  cluster_->progress("going back");
   const auto lost = go_back();
   auto outcome = Outcome::failed(fmt::format("`{}` did not become healthy: {}", what.service, what.why),
                                  static_cast<int>(lost.empty() ? ExitCode::rolled_back : ExitCode::degraded));
@@ -561,25 +345,26 @@ Outcome Rollout::failed(const Unhealthy& what) {
   if (lost.empty() && !before_)
     outcome.detail += "this was the first release: nothing is left running\n";
   else if (lost.empty())
-    outcome.detail += fmt::format("all services are as before: release {} serves\n", state_.release);
+    outcome.detail += fmt::format("all services are as before: release {} serves\n", state().release);
   return outcome;
 }
 
 Outcome Rollout::run(std::vector<ServiceObjects> services, const std::string& rollback_of,
                      const std::function<void()>& check) {
   check_ = check;
-  with_jobs_ = rollback_of.empty();
-  fit(services);
-  refresh(services);
+  forward_ = rollback_of.empty();
+  if (!state().release.empty()) before_ = cluster_->records().release(state().release);
+  resolve(services, before_);
+  cluster_->refresh(services);
   begin(services, rollback_of);
   try {
-    bring_out(levels_of(services), true);
+    bring_out(levels_of(services));
     commit(services);
   } catch (const Unhealthy& what) {
     return failed(what);
   } catch (Error& e) {
     if (release_.state == "good") throw;  // it serves; only the tidying up failed
-    log(fmt::format("{}; going back", e.message()));
+    cluster_->log(fmt::format("{}; going back", e.message()));
     const auto lost = go_back();
     for (const auto& text : lost) e.detail(text);
     e.trail(fmt::format("while rolling out `{}`; what ran before {}", place_.title(),
@@ -599,11 +384,11 @@ json urls_of(const std::vector<ServiceObjects>& services) {
   return out;
 }
 
-std::vector<std::vector<const ServiceObjects*>> levels_of(const std::vector<ServiceObjects>& services) {
-  std::vector<std::vector<const ServiceObjects*>> levels;
+std::vector<Level> levels_of(const std::vector<ServiceObjects>& services) {
+  std::vector<Level> levels;
   std::set<std::string> placed;
   while (placed.size() < services.size()) {
-    std::vector<const ServiceObjects*> level;
+    Level level;
     std::set<std::string> here;  // "started" may be of the same level
     for (bool more = true; more;) {
       more = false;

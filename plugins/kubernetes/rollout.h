@@ -7,25 +7,17 @@
 #include <string>
 #include <vector>
 
-#include "plugin/plugin.h"
-#include "plugins/kubernetes/apply.h"
-#include "plugins/kubernetes/judge.h"
-#include "plugins/kubernetes/watch.h"
+#include "plugins/kubernetes/cluster.h"
+#include "plugins/kubernetes/hold.h"
 
 namespace slipway::kubernetes {
 
-struct Settings {
-  bool prune = true;                // objects that left the spec are removed
-  std::set<std::string> take_over;  // fields of other managers
-  Millis deadline{600'000};         // of one service, from its change until it serves
-  Millis stable{0};                 // so long a service must stay healthy before the release is good
-};
-
 class Rollout {
  public:
-  Rollout(Api& api, const Place& place, const Settings& settings, Context& context);
+  // `project_dir`: where commands of an analysis run.
+  Rollout(Api& api, const Place& place, const Settings& settings, Context& context, fs::path project_dir);
   ~Rollout();
-  const State& state() const { return state_; }
+  const State& state() const { return cluster_->state(); }
 
   // Are these the objects that are there, as they were written, and do they serve? Changes nothing.
   bool is_done(const std::vector<ServiceObjects>& services);
@@ -36,42 +28,32 @@ class Rollout {
               const std::function<void()>& check);
 
  private:
-  struct Unhealthy {
-    std::string service, why, evidence;
-  };
-  using Level = std::vector<const ServiceObjects*>;
-  struct Tools;  // everything that speaks to one Api
-
-  void use(Api& api);
-  void log(const std::string& line);
-  void fit(std::vector<ServiceObjects>& services);
-  std::set<std::pair<std::string, std::string>> autoscaled();
-  void refresh(const std::vector<ServiceObjects>& services);
-  bool is_written(const json& manifest) const;
   void begin(const std::vector<ServiceObjects>& services, const std::string& rollback_of);
   void end_cut_off();
-  void write(const std::vector<json>& manifests);
-  void bring_out(const std::vector<std::vector<const ServiceObjects*>>& levels, bool wait);
-  void wait_for(const Level& level);
-  std::string cut_off_job(const json& manifest, const std::string& hash, std::vector<ObjectKey>& stale) const;
-  void run_jobs(const Level& level, json ServiceObjects::*job, const char* when);
+  // As they come out here: fitted to the cluster, with the colours of blue-green.
+  void resolve(std::vector<ServiceObjects>& services, const std::optional<Release>& before);
+  void bring_out(const std::vector<Level>& levels);
+  void bring_out(const Level& level);
+  // What serves of a service that is to change step by step; nullptr: it changes at once.
+  const ServiceObjects* gradual(const ServiceObjects& service) const;
+  void put_back(const Level& level, bool wait);
   void commit(const std::vector<ServiceObjects>& services);
   void retire();
   std::vector<std::string> go_back();
+  void undo_strategies();
   Outcome failed(const Unhealthy& what);
 
   Api& api_;
   const Place& place_;
-  const Settings& settings_;
   Context& context_;
+  const fs::path project_dir_;
   std::unique_ptr<Api> own_api_;  // for the way back after a stop, which ends every request of the first
-  std::unique_ptr<Tools> tools_;
-  State state_;
+  std::unique_ptr<Cluster> cluster_;
   Release release_;
   std::optional<Release> before_;
   std::set<std::string> changed_;
-  bool with_jobs_ = false;          // on the way back, and to an earlier release, nothing is migrated
-  std::map<ObjectKey, json> live_;  // of refresh()
+  bool forward_ = false;  // a new release: commands run, strategies are kept to
+  bool promoted_ = false;
   std::function<void()> check_ = [] {};
 };
 
@@ -79,6 +61,6 @@ class Rollout {
 json urls_of(const std::vector<ServiceObjects>& services);
 
 // Services that may be updated at the same time, those that others wait for first.
-std::vector<std::vector<const ServiceObjects*>> levels_of(const std::vector<ServiceObjects>& services);
+std::vector<Level> levels_of(const std::vector<ServiceObjects>& services);
 
 }  // namespace slipway::kubernetes
