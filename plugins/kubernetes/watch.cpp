@@ -30,7 +30,14 @@ struct Watch::Impl : std::enable_shared_from_this<Watch::Impl> {
   void take_list(Answer answer) {
     if (answer.error) return failed(*answer.error, true);
     objects.clear();
-    for (auto& item : answer.body.value("items", json::array())) put(std::move(item));
+    // Lists leave out of their items what they say themselves: "StatefulSetList".
+    auto kind = answer.body.value("kind", "");
+    if (kind.ends_with("List")) kind.resize(kind.size() - 4);
+    for (auto& item : answer.body.value("items", json::array())) {
+      item["kind"] = kind;
+      item["apiVersion"] = answer.body.value("apiVersion", "");
+      put(std::move(item));
+    }
     version = answer.body.value("/metadata/resourceVersion"_json_pointer, "");
     listed = true;
     pause = kPause;
