@@ -388,13 +388,22 @@ std::string KubeCluster::break_by(const std::string& rules) const {
   return address;
 }
 
+void KubeCluster::forget_images(const std::string& part) const {
+  impl_->real_node->forget_images(part);
+}
+
 std::string KubeCluster::kubectl(std::vector<std::string> args, const std::string& input) const {
   Command command;
   command.argv = {"kubectl", "--kubeconfig", kubeconfig().string()};
   command.argv.insert(command.argv.end(), args.begin(), args.end());
   command.env["HOME"] = impl_->dir.path();
   command.input = input;
-  return run_capture(command);
+  try {
+    return run_capture(command);
+  } catch (const Error& e) {
+    UNSCOPED_INFO(e.str());
+    throw;
+  }
 }
 
 }  // namespace slipway::test

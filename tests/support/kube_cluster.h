@@ -25,6 +25,8 @@ class KubeCluster {
   fs::path kubeconfig(const std::string& user = "admin", const std::string& server = "") const;
   // The address of a proxy before the API server that breaks what `rules` say (fault_proxy.py), from now on.
   std::string break_by(const std::string& rules) const;
+  // The real node forgets its copies of images whose names have `part`.
+  void forget_images(const std::string& part) const;
   // kubectl's stdout with this cluster's administrator; throws when it fails.
   std::string kubectl(std::vector<std::string> args, const std::string& input = "") const;
 

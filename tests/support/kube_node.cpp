@@ -165,11 +165,15 @@ state = "{0}/state"
     REQUIRE(ctr({"-n", "k8s.io", "images", "import", (dir / "pause.tar").string()}));
   }
 
-  bool ctr(std::vector<std::string> args) const {
+  Finished ctr(std::vector<std::string> args, std::string& out) const {
     Command command;
     command.argv = {"ctr", "--address", socket().string()};
     command.argv.insert(command.argv.end(), args.begin(), args.end());
-    return run_process(command, [](Stream, std::string_view) {}).status.ok();
+    return run_process(command, [&](Stream, std::string_view text) { out += text; });
+  }
+  bool ctr(std::vector<std::string> args) const {
+    std::string ignored;
+    return ctr(std::move(args), ignored).status.ok();
   }
 
   void start_kubelet() {
@@ -264,6 +268,15 @@ KubeNode::KubeNode(const Of& cluster) : impl_(std::make_unique<Impl>(cluster)) {
   impl_->make_groups();
   impl_->start_containerd();
   impl_->start_kubelet();
+}
+
+void KubeNode::forget_images(const std::string& part) const {
+  std::string names;
+  REQUIRE(impl_->ctr({"-n", "k8s.io", "images", "ls", "-q"}, names).status.ok());
+  std::istringstream lines(names);
+  for (std::string name; lines >> name;)
+    if (name.find(part) != std::string::npos)
+      REQUIRE(impl_->ctr({"-n", "k8s.io", "images", "rm", "--sync", name}));
 }
 
 KubeNode::~KubeNode() {

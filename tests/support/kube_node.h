@@ -25,6 +25,7 @@ class KubeNode {
   explicit KubeNode(const Of& cluster);  // ready for pods when it returns
   // Ends every process of every pod; throws nothing.
   ~KubeNode();
+  void forget_images(const std::string& part) const;  // those whose names have it
 
  private:
   struct Impl;

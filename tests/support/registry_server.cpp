@@ -72,6 +72,9 @@ fs::path RegistryServer::ca_file() const {
 fs::path RegistryServer::blob(const std::string& hex) const {
   return impl_->dir.path() / "data/docker/registry/v2/blobs/sha256" / hex.substr(0, 2) / hex / "data";
 }
+fs::path RegistryServer::repository(const std::string& name) const {
+  return impl_->dir.path() / "data/docker/registry/v2/repositories" / name;
+}
 void RegistryServer::stop() {
   impl_->child.reset();
 }

@@ -20,7 +20,8 @@ class RegistryServer {
   ~RegistryServer();
   std::string host() const;  // "127.0.0.1:PORT"
   fs::path ca_file() const;
-  fs::path blob(const std::string& hex) const;  // the file that holds a blob's content
+  fs::path blob(const std::string& hex) const;         // the file that holds a blob's content
+  fs::path repository(const std::string& name) const;  // the folder of its tags and manifests
   void stop();
 
  private:
