@@ -33,10 +33,21 @@ std::string log_of(Api& api, const Place& place, const std::string& pod, const s
   request.timeout = kLimit;
   request.patience = kPatience;
   try {
-    return api.call(std::move(request)).get<std::string>();
+    auto text = api.call(std::move(request)).get<std::string>();
+    // What a kubelet says in place of a log when it has just cleared that container away.
+    return text.starts_with("unable to retrieve container logs for ") ? "" : text;
   } catch (const ApiError&) {
     return "";
   }
+}
+
+// Of the container that ended: a running one is the next try, which as a rule has said the same.
+std::string last_words(Api& api, const Place& place, const std::string& pod, const json& container) {
+  const auto name = container.value("name", "");
+  const bool restarted =
+      container.contains("/state/running"_json_pointer) && container.value("restartCount", 0) > 0;
+  const auto lines = log_of(api, place, pod, name, restarted);
+  return lines.empty() ? log_of(api, place, pod, name, !restarted) : lines;
 }
 
 std::string ending_of(const json& container) {
@@ -104,11 +115,8 @@ std::string evidence_of(Api& api, const Place& place, const std::string& pod) {
     const json::json_pointer at(list);
     if (!object->contains(at)) continue;
     for (const auto& container : object->at(at)) {
-      const auto name = container.value("name", "");
       out += ending_of(container);
-      const bool restarted = container.value("restartCount", 0) > 0;
-      auto lines = restarted ? log_of(api, place, pod, name, true) : "";
-      if (lines.empty()) lines = log_of(api, place, pod, name, false);
+      const auto lines = last_words(api, place, pod, container);
       if (!lines.empty()) out += fmt::format("last lines of {}:\n{}", pod, indent(lines));
     }
   }
