@@ -18,3 +18,13 @@ TEST_CASE("a cluster for tests/bench, until the end of its input", "[.hold]") {
   while (std::getchar() != EOF) {
   }
 }
+
+// For runs of this suite against "another" cluster: KUBECONFIG=what it prints, SLIPWAY_TEST_CONTEXT=test.
+TEST_CASE("a cluster without a node, until the end of its input", "[.hold]") {
+  if (!have_own_api()) return;
+  const KubeCluster cluster(KubeCluster::Nodes::none);
+  fmt::print("{}\n", cluster.kubeconfig().string());
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+}

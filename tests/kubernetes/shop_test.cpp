@@ -34,7 +34,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 class SampleShop {
  public:
   SampleShop() : dir_(user_.dir() / "shop"), built_(build()) {
-    cluster_.kubectl({"create", "namespace", "shop"});
+    cluster_.make_namespace("shop");
     cluster_.kubectl({"create", "-n", "shop", "-f", "-"},
                      read_file(fs::path(SLIPWAY_SOURCE_DIR) / "plugins/kubernetes/role.yaml"));
     cluster_.kubectl({"create", "rolebinding", "slipway", "-n", "shop", "--role=slipway", "--user=deployer"});
@@ -144,7 +144,9 @@ void under_load(const SampleShop& shop, Work work) {
       [&] {
         const auto pods = shop.get("pods");
         for (const auto& pod : pods.at("items"))
-          if (pod.contains("/metadata/deletionTimestamp"_json_pointer)) return false;
+          if (pod.contains("/metadata/deletionTimestamp"_json_pointer) &&
+              pod.contains("/status/containerStatuses/0/state/running"_json_pointer))
+            return false;
         return true;
       },
       Millis(90'000));
@@ -168,6 +170,10 @@ TEST_CASE("the sample shop serves on a real cluster without a pause, whatever is
   shop.check_one_release();
   CHECK(contains(shop.good({"run"}).err, "nothing to do"));
 
+  const auto first_image = shop.get("deployment/users")
+                               .at("/spec/template/spec/containers/0/image"_json_pointer)
+                               .get<std::string>();
+
   // Not the words of an earlier run of this suite: its cache would know what comes of them.
   const auto fine = fmt::format("return \"fine {}\\n\"", now_micros());
   under_load(shop, [&] {
@@ -178,9 +184,6 @@ TEST_CASE("the sample shop serves on a real cluster without a pause, whatever is
     shop.check_one_release();
   });
   const auto works = shop.text("users/app.py");
-  const auto image = shop.get("deployment/users")
-                         .at("/spec/template/spec/containers/0/image"_json_pointer)
-                         .get<std::string>();
 
   // Broken in each way that only shows when it runs: the old release never stops serving.
   shop.edit("slipway.yaml", "{http: /healthz, <<: *probe}", "{http: /healthz, <<: *probe, retries: 3}");
@@ -223,7 +226,8 @@ TEST_CASE("the sample shop serves on a real cluster without a pause, whatever is
 
   // Somebody changes what runs: it is seen, not fought over, and put right when that is wanted.
   under_load(shop, [&] {
-    shop.cluster().kubectl({"set", "image", "deployment/users", "-n", "shop", "users=" + image});
+    shop.good({"run"});
+    shop.cluster().kubectl({"set", "image", "deployment/users", "-n", "shop", "users=" + first_image});
     CHECK(contains(shop.good({"status"}).out, "its image was changed by somebody else"));
     const auto refused = shop.slipway({"run"});
     INFO(refused.err);

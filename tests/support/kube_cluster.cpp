@@ -1,23 +1,20 @@
 #include "support/kube_cluster.h"
 
 #include <catch2/catch.hpp>
-#include <csignal>
 #include <cstdlib>
-#include <thread>
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "plugins/kubernetes/watch.h"
+#include "plugins/kubernetes/kubeconfig.h"
+#include "support/fake_node.h"
 #include "support/kube_node.h"
 #include "support/logged_child.h"
 #include "support/slipway.h"
+#include "sys/http.h"
 
 namespace slipway::test {
 
 namespace {
 
-using kubernetes::Api;
-using kubernetes::Request;
 using nlohmann::json;
 
 constexpr const char* kAdminToken = "admin-token-of-the-test";
@@ -28,6 +25,17 @@ void call(std::vector<std::string> argv, const fs::path& cwd) {
   command.argv = std::move(argv);
   command.cwd = cwd;
   run_capture(command);
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+bool is_of_1_20(const fs::path& bin) {
+  Command command;
+  command.argv = {(bin / "kube-scheduler").string(), "--version"};
+  return run_capture(command).find(" v1.20.") != std::string::npos;
 }
 
 // The certificates of a cluster, all of one CA, in `dir`.
@@ -58,211 +66,37 @@ void make_certificates(const fs::path& dir) {
   call({"openssl", "ec", "-in", "sa.key", "-pubout", "-out", "sa.pub"}, dir);
 }
 
-std::string now_text() {
-  return format_utc(now_micros()).substr(0, 19) + "Z";
-}
-
-// What a kubelet tells: each pod's status by the variable BEHAVE of its first container.
-class Node {
- public:
-  Node(const kubernetes::Connection& connection, int log_port)
-      : log_port_(log_port), thread_([this, connection](std::stop_token stop) { run(connection, stop); }) {}
-
- private:
-  void run(const kubernetes::Connection& connection, std::stop_token stop) {
-    try {
-      Api api(connection, stop);
-      register_node(api);
-      bool news = false;
-      kubernetes::Watch pods(api, "/api/v1/pods", {{"fieldSelector", "spec.nodeName=fake"}},
-                             [&] { news = true; });
-      for (;;) {
-        if (std::exchange(news, false))
-          for (const auto& [_, pod] : pods.objects()) look_after(api, pod);
-        api.poll(Millis(200));
-        for (auto it = due_.begin(); it != due_.end() && it->first <= now_micros(); it = due_.erase(it)) {
-          patch(api, it->second.first, it->second.second);
-        }
-      }
-    } catch (const Error& e) {
-      if (e.code() != ExitCode::interrupted) fmt::print(stderr, "the test's node: {}\n", e.str());
-    }
-  }
-
-  void register_node(Api& api) const {
-    Request post;
-    post.method = "POST";
-    post.path = "/api/v1/nodes";
-    post.body = {{"apiVersion", "v1"},
-                 {"kind", "Node"},
-                 {"metadata", {{"name", "fake"}, {"labels", {{"kubernetes.io/hostname", "fake"}}}}}};
-    api.call(post);
-    Request status;
-    status.method = "PATCH";
-    status.path = "/api/v1/nodes/fake/status";
-    status.content_type = "application/merge-patch+json";
-    const json resources = {
-        {"cpu", "64"}, {"memory", "256Gi"}, {"pods", "1000"}, {"ephemeral-storage", "100Gi"}};
-    status.body = {{"status",
-                    {{"addresses", {{{"type", "InternalIP"}, {"address", "127.0.0.1"}}}},
-                     {"daemonEndpoints", {{"kubeletEndpoint", {{"Port", log_port_}}}}},
-                     {"capacity", resources},
-                     {"allocatable", resources},
-                     {"conditions",
-                      {{{"type", "Ready"},
-                        {"status", "True"},
-                        {"reason", "KubeletReady"},
-                        {"lastHeartbeatTime", now_text()},
-                        {"lastTransitionTime", now_text()}}}}}}};
-    api.call(status);
-  }
-
-  static std::string behaviour(const json& pod) {
-    for (const auto& one : pod.value("/spec/containers/0/env"_json_pointer, json::array()))
-      if (one.value("name", "") == "BEHAVE") return one.value("value", "");
-    return "";
-  }
-
-  void look_after(Api& api, const json& pod) {
-    const auto uid = pod.value("/metadata/uid"_json_pointer, "");
-    const auto path =
-        fmt::format("/api/v1/namespaces/{}/pods/{}", pod.value("/metadata/namespace"_json_pointer, ""),
-                    pod.value("/metadata/name"_json_pointer, ""));
-    if (pod.contains("/metadata/deletionTimestamp"_json_pointer)) {
-      if (!removed_.insert(uid).second) return;
-      Request request;
-      request.method = "DELETE";
-      request.path = path;
-      request.body = {{"gracePeriodSeconds", 0}};
-      api.start(std::move(request), [](kubernetes::Answer) {});
-      return;
-    }
-    if (!started_.insert(uid).second) return;
-    const auto name = pod.value("/spec/containers/0/name"_json_pointer, "");
-    const auto how = behaviour(pod);
-    const json running = {{"running", {{"startedAt", now_text()}}}};
-    if (pod.contains("/metadata/labels/job-name"_json_pointer)) {
-      const int code = how == "bad-migration" ? 1 : 0;
-      auto end = status_of(name,
-                           {{"terminated",
-                             {{"exitCode", code},
-                              {"reason", code ? "Error" : "Completed"},
-                              {"startedAt", now_text()},
-                              {"finishedAt", now_text()}}}},
-                           false, 0);
-      end["status"]["phase"] = code ? "Failed" : "Succeeded";
-      patch(api, path, status_of(name, running, true, 0));
-      later(300, path, end);
-    } else if (how == "bad-image") {
-      patch(api, path,
-            status_of(name, {{"waiting", {{"reason", "ErrImagePull"}, {"message", "manifest unknown"}}}},
-                      false, 0));
-      later(700, path,
-            status_of(name,
-                      {{"waiting", {{"reason", "ImagePullBackOff"}, {"message", "Back-off pulling image"}}}},
-                      false, 0));
-    } else if (how == "crash" || how == "flap") {
-      const json ended = {
-          {"terminated",
-           {{"exitCode", 3}, {"reason", "Error"}, {"startedAt", now_text()}, {"finishedAt", now_text()}}}};
-      for (int i = 0; i < (how == "flap" ? 1 : 4); ++i)
-        later(200 * (i + 1), path,
-              status_of(name,
-                        {{"waiting", {{"reason", "CrashLoopBackOff"}, {"message", "back-off restarting"}}}},
-                        false, i + 1, ended));
-      if (how == "flap") later(600, path, status_of(name, running, true, 1, ended));
-    } else if (how == "wrong-arch") {
-      patch(api, path,
-            status_of(
-                name,
-                {{"waiting", {{"reason", "RunContainerError"}, {"message", "exec /app: exec format error"}}}},
-                false, 1));
-    } else if (how == "never-ready") {
-      patch(api, path, status_of(name, running, false, 0));
-    } else if (how == "late-crash") {
-      patch(api, path, status_of(name, running, true, 0));
-      later(1'500, path,
-            status_of(name, running, false, 3, {{"terminated", {{"exitCode", 139}, {"reason", "Error"}}}}));
-    } else {
-      if (how == "slow") {
-        patch(api, path, status_of(name, running, false, 0));
-        later(1'500, path, status_of(name, running, true, 0));
-      } else {
-        patch(api, path, status_of(name, running, true, 0));
-      }
-    }
-  }
-
-  static json status_of(const std::string& container, const json& state, bool ready, int restarts,
-                        const json& last = nullptr) {
-    json one = {{"name", container}, {"image", "x"},   {"imageID", ""},
-                {"state", state},    {"ready", ready}, {"restartCount", restarts},
-                {"started", ready}};
-    one["lastState"] = last.is_null() ? json::object() : last;
-    json conditions = json::array();
-    for (const char* type : {"Initialized", "PodScheduled"})
-      conditions.push_back({{"type", type}, {"status", "True"}});
-    for (const char* type : {"Ready", "ContainersReady"})
-      conditions.push_back(
-          {{"type", type}, {"status", ready ? "True" : "False"}, {"lastTransitionTime", now_text()}});
-    return {{"status",
-             {{"phase", state.contains("running") ? "Running" : "Pending"},
-              {"startTime", now_text()},
-              {"podIP", "10.1.0.1"},
-              {"conditions", conditions},
-              {"containerStatuses", {one}}}}};
-  }
-
-  void later(std::int64_t ms, const std::string& path, json body) {
-    due_.emplace(now_micros() + ms * 1000, std::pair{path, std::move(body)});
-  }
-
-  static void patch(Api& api, const std::string& path, const json& body) {
-    Request request;
-    request.method = "PATCH";
-    request.path = path + "/status";
-    request.content_type = "application/strategic-merge-patch+json";
-    request.body = body;
-    api.start(std::move(request),
-              [](kubernetes::Answer) {});  // the pod may be gone: then there is nothing to tell
-  }
-
-  const int log_port_;
-  std::set<std::string> started_, removed_;
-  std::multimap<std::int64_t, std::pair<std::string, json>> due_;
-  std::jthread thread_;
-};
-
 }  // namespace
 
 struct KubeCluster::Impl {
   TempDir dir{fs::temp_directory_path(), "slipway-kubernetes-"};
   int port = free_port(), etcd_port = free_port(), peer_port = free_port();
-  std::optional<Child> etcd, server, controllers, scheduler, logs, proxy;
+  std::optional<Child> etcd, server, controllers, scheduler, proxy;
   int proxy_port = free_port();
-  std::unique_ptr<Node> node;
+  std::unique_ptr<FakeNode> node;
   std::unique_ptr<KubeNode> real_node;
+  json cluster, admin, deployer;               // entries of a kubeconfig
+  std::vector<std::string> namespaces, nodes;  // made in, and kept from work in, the cluster of another
 
-  std::string address() const { return fmt::format("https://127.0.0.1:{}", port); }
-
-  fs::path write_config(const std::string& name, const std::string& user, const std::string& address) const {
+  fs::path write_config(const std::string& name, const json& user, const std::string& address) const {
     const auto file = dir.path() / (name + ".kubeconfig");
-    write_file_atomic(file,
-                      fmt::format(R"(apiVersion: v1
-kind: Config
-clusters: [{{name: test, cluster: {{server: "{}", certificate-authority: ca.crt}}}}]
-users: [{{name: test, user: {}}}]
-contexts: [{{name: test, context: {{cluster: test, user: test, namespace: default}}}}]
-current-context: test
-)",
-                                  address, user),
-                      0600);
+    auto where = cluster;
+    if (!address.empty()) where["server"] = address;
+    const json config = {{"apiVersion", "v1"},
+                         {"kind", "Config"},
+                         {"clusters", {{{"name", "test"}, {"cluster", where}}}},
+                         {"users", {{{"name", "test"}, {"user", user}}}},
+                         {"contexts",
+                          {{{"name", "test"},
+                            {"context", {{"cluster", "test"}, {"user", "test"}, {"namespace", "default"}}}}}},
+                         {"current-context", "test"}};
+    write_file_atomic(file, config.dump(1), 0600);
     return file;
   }
 
   bool answers(const std::string& path) const {
     HttpRequest request;
-    request.url = address() + path;
+    request.url = cluster.at("server").get<std::string>() + path;
     request.verify_tls = false;
     request.headers["Authorization"] = std::string("Bearer ") + kAdminToken;
     try {
@@ -271,98 +105,159 @@ current-context: test
       return false;
     }
   }
+
+  void start_own(const fs::path& bin);
+  void enter_other();
 };
 
+std::string KubeCluster::other() {
+  return variable("SLIPWAY_TEST_CONTEXT");
+}
+
 fs::path KubeCluster::programs() {
-  const char* given = std::getenv("SLIPWAY_TEST_KUBERNETES");
-  if (given && *given) return given;
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  const auto dir =
-      (cache && *cache ? fs::path(cache) : fs::path("/var/cache")) / "slipway-tests/kubernetes-1.20.2";
+  for (const char* name : {"KUBEBUILDER_ASSETS", "SLIPWAY_TEST_KUBERNETES"})
+    if (const auto given = variable(name); !given.empty()) return given;
+  const auto cache = variable("XDG_CACHE_HOME");
+  const auto dir = fs::path(cache.empty() ? "/var/cache" : cache) / "slipway-tests/kubernetes-1.20.2";
   if (fs::exists(dir / "complete-2")) return dir;
-  const char* ci = std::getenv("CI");
-  if (ci && *ci) FAIL("`" << dir.string() << "` is missing: tests/support/kubernetes/build makes it");
+  if (!variable("CI").empty())
+    FAIL("`" << dir.string() << "` is missing: tests/support/kubernetes/build makes it");
   WARN("skipped: no control plane in `" << dir.string() << "`: tests/support/kubernetes/build makes it");
   return {};
 }
 
-KubeCluster::KubeCluster(Nodes nodes) : impl_(std::make_unique<Impl>()) {
+bool KubeCluster::rolls_out() {
+  if (!other().empty()) return true;
   const auto bin = programs();
+  if (bin.empty()) return false;
+  for (const char* program : {"kube-controller-manager", "kube-scheduler"})
+    if (!fs::exists(bin / program)) {
+      WARN("skipped: `" << bin.string() << "` has no `" << program << "`, so nothing is rolled out");
+      return false;
+    }
+  return true;
+}
+
+KubeCluster::KubeCluster(Nodes nodes) : impl_(std::make_unique<Impl>()) {
   const auto& dir = impl_->dir.path();
   make_certificates(dir);
+  const auto bin = other().empty() ? programs() : fs::path();
+  if (other().empty())
+    impl_->start_own(bin);
+  else
+    impl_->enter_other();
+  if (nodes == Nodes::real) {
+    impl_->real_node = std::make_unique<KubeNode>(
+        KubeNode::Of{dir, bin, server(), kAdminToken, (dir / "controller.kubeconfig").string()});
+  } else if (nodes == Nodes::fake && rolls_out()) {
+    kubernetes::Wanted wanted;
+    wanted.kubeconfig = kubeconfig().string();
+    // Where API servers outside of this machine's loopback reach us.
+    const auto address = variable("SLIPWAY_TEST_NODE_ADDRESS");
+    impl_->node = std::make_unique<FakeNode>(kubernetes::find_connection(wanted),
+                                             address.empty() ? "127.0.0.1" : address, dir);
+    REQUIRE(eventually([&] { return kubectl({"get", "nodes"}).find("fake") != std::string::npos; }));
+  }
+}
+
+void KubeCluster::Impl::start_own(const fs::path& bin) {
+  const auto& in = dir.path();
+  cluster = {{"server", fmt::format("https://127.0.0.1:{}", port)}, {"certificate-authority", "ca.crt"}};
+  admin = {{"token", kAdminToken}};
+  deployer = {{"token", kDeployerToken}};
   write_file_atomic(
-      dir / "tokens.csv",
+      in / "tokens.csv",
       fmt::format("{},admin,admin,\"system:masters\"\n{},deployer,deployer\n", kAdminToken, kDeployerToken));
-  const auto etcd_url = fmt::format("http://127.0.0.1:{}", impl_->etcd_port),
-             peer_url = fmt::format("http://127.0.0.1:{}", impl_->peer_port);
-  impl_->etcd.emplace(start_logged(
-      dir, "etcd",
-      {"etcd", "--name", "k", "--data-dir", "etcd", "--unsafe-no-fsync", "--listen-client-urls", etcd_url,
+  const auto etcd_url = fmt::format("http://127.0.0.1:{}", etcd_port),
+             peer_url = fmt::format("http://127.0.0.1:{}", peer_port);
+  const auto own_etcd = fs::exists(bin / "etcd") ? (bin / "etcd").string() : std::string("etcd");
+  etcd.emplace(start_logged(
+      in, "etcd",
+      {own_etcd, "--name", "k", "--data-dir", "etcd", "--unsafe-no-fsync", "--listen-client-urls", etcd_url,
        "--advertise-client-urls", etcd_url, "--listen-peer-urls", peer_url, "--initial-advertise-peer-urls",
        peer_url, "--initial-cluster", "k=" + peer_url, "--logger", "zap"}));
-  impl_->server.emplace(start_logged(
-      dir, "server",
-      {(bin / "kube-apiserver").string(), "--bind-address=127.0.0.1",
-       fmt::format("--secure-port={}", impl_->port), "--advertise-address=127.0.0.1",
-       "--endpoint-reconciler-type=none", "--etcd-servers=" + etcd_url, "--tls-cert-file=server.crt",
-       "--tls-private-key-file=server.key", "--client-ca-file=ca.crt", "--token-auth-file=tokens.csv",
-       "--authorization-mode=Node,RBAC", "--service-account-issuer=https://x",
+  server.emplace(start_logged(
+      in, "server",
+      {(bin / "kube-apiserver").string(), "--bind-address=127.0.0.1", fmt::format("--secure-port={}", port),
+       "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", "--etcd-servers=" + etcd_url,
+       "--tls-cert-file=server.crt", "--tls-private-key-file=server.key", "--client-ca-file=ca.crt",
+       "--token-auth-file=tokens.csv", "--authorization-mode=Node,RBAC", "--service-account-issuer=https://x",
        "--service-account-key-file=sa.pub", "--service-account-signing-key-file=sa.key",
        "--service-cluster-ip-range=10.120.0.0/20", "--allow-privileged=true",
        "--kubelet-client-certificate=controller.crt", "--kubelet-client-key=controller.key"}));
-  impl_->write_config("controller", "{client-certificate: controller.crt, client-key: controller.key}",
-                      impl_->address());
-  const auto config = "controller.kubeconfig";
-  REQUIRE(eventually([&] { return impl_->answers("/readyz"); }, Millis(60'000)));
-  const auto kubeconfigs = [&](std::vector<std::string> argv) {
+  write_config("controller", {{"client-certificate", "controller.crt"}, {"client-key", "controller.key"}},
+               "");
+  REQUIRE(eventually([&] { return answers("/readyz"); }, Millis(60'000)));
+  if (!fs::exists(bin / "kube-controller-manager")) return;  // envtest's
+  const auto with = [&](std::vector<std::string> argv) {
     for (const char* flag : {"--kubeconfig=", "--authentication-kubeconfig=", "--authorization-kubeconfig="})
-      argv.push_back(std::string(flag) + config);
-    for (const char* flag : {"--port=0", "--bind-address=127.0.0.1", "--cert-dir=.", "--leader-elect=false"})
+      argv.push_back(flag + std::string("controller.kubeconfig"));
+    for (const char* flag : {"--bind-address=127.0.0.1", "--cert-dir=.", "--leader-elect=false"})
       argv.push_back(flag);
+    if (is_of_1_20(bin)) argv.push_back("--port=0");  // or an insecure one is open
     argv.push_back(fmt::format("--secure-port={}", free_port()));
     return argv;
   };
-  impl_->controllers.emplace(start_logged(
-      dir, "controllers",
-      kubeconfigs({(bin / "kube-controller-manager").string(), "--root-ca-file=ca.crt",
-                   "--service-account-private-key-file=sa.key", "--use-service-account-credentials=false",
-                   "--node-monitor-grace-period=87600h", "--flex-volume-plugin-dir=flex"})));
-  impl_->scheduler.emplace(start_logged(dir, "scheduler", kubeconfigs({(bin / "kube-scheduler").string()})));
-  REQUIRE(eventually([&] { return impl_->answers("/api/v1/namespaces/default/serviceaccounts/default"); },
+  controllers.emplace(start_logged(
+      in, "controllers",
+      with({(bin / "kube-controller-manager").string(), "--root-ca-file=ca.crt",
+            "--service-account-private-key-file=sa.key", "--use-service-account-credentials=false",
+            "--node-monitor-grace-period=87600h", "--flex-volume-plugin-dir=flex"})));
+  scheduler.emplace(start_logged(in, "scheduler", with({(bin / "kube-scheduler").string()})));
+  REQUIRE(eventually([&] { return answers("/api/v1/namespaces/default/serviceaccounts/default"); },
                      Millis(60'000)));
-  if (nodes == Nodes::real) {
-    impl_->real_node = std::make_unique<KubeNode>(
-        KubeNode::Of{dir, bin, impl_->address(), kAdminToken, (dir / config).string()});
-    return;
+}
+
+// The cluster of $KUBECONFIG and $SLIPWAY_TEST_CONTEXT. Its own nodes take no pods while we are there, since
+// what the tests roll out runs on the fake one only.
+void KubeCluster::Impl::enter_other() {
+  const auto kubectl = [](std::vector<std::string> args) {
+    Command command;
+    command.argv = {"kubectl", "--context", other()};
+    command.argv.insert(command.argv.end(), args.begin(), args.end());
+    return run_capture(command);
+  };
+  const auto config =
+      json::parse(kubectl({"config", "view", "--raw", "--minify", "--flatten", "-o", "json"}));
+  cluster = config.at("/clusters/0/cluster"_json_pointer);
+  admin = config.at("/users/0/user"_json_pointer);
+  deployer = admin;
+  deployer["as"] = "deployer";
+  const auto all = json::parse(kubectl({"get", "nodes", "-o", "json"}));
+  for (const auto& node : all.at("items")) {
+    if (node.value("/spec/unschedulable"_json_pointer, false)) continue;
+    nodes.push_back(node.at("/metadata/name"_json_pointer).get<std::string>());
+    kubectl({"cordon", nodes.back()});
   }
-  kubernetes::Wanted wanted;
-  wanted.kubeconfig = kubeconfig().string();
-  const int log_port = free_port();
-  impl_->logs.emplace(start_logged(
-      dir, "logs",
-      {"python3", (fs::path(SLIPWAY_SOURCE_DIR) / "tests/support/kubernetes/kubelet_logs.py").string(),
-       std::to_string(log_port), "server.crt", "server.key"}));
-  impl_->node = std::make_unique<Node>(kubernetes::find_connection(wanted), log_port);
 }
 
 KubeCluster::~KubeCluster() {
-  impl_->node.reset();
+  try {
+    for (const auto& name : impl_->namespaces) kubectl({"delete", "namespace", name});
+    impl_->node.reset();
+    if (!other().empty()) kubectl({"delete", "node", "fake", "--ignore-not-found"});
+    for (const auto& name : impl_->nodes) kubectl({"uncordon", name});
+  } catch (const Error& e) {
+    WARN("the other cluster is not as it was: " << e.str());
+  }
   impl_->real_node.reset();
-  for (auto* child :
-       {&impl_->proxy, &impl_->logs, &impl_->scheduler, &impl_->controllers, &impl_->server, &impl_->etcd})
+  for (auto* child : {&impl_->proxy, &impl_->scheduler, &impl_->controllers, &impl_->server, &impl_->etcd})
     child->reset();
 }
 
+void KubeCluster::make_namespace(const std::string& name) {
+  kubectl({"create", "namespace", name});
+  if (!other().empty()) impl_->namespaces.push_back(name);  // our own ends whole
+}
+
 std::string KubeCluster::server() const {
-  return impl_->address();
+  return impl_->cluster.at("server").get<std::string>();
 }
 
 fs::path KubeCluster::kubeconfig(const std::string& user, const std::string& server) const {
   const auto name =
       server.empty() ? user : user + "-" + std::to_string(std::hash<std::string>()(server) % 100'000);
-  return impl_->write_config(name,
-                             fmt::format("{{token: {}}}", user == "admin" ? kAdminToken : kDeployerToken),
-                             server.empty() ? impl_->address() : server);
+  return impl_->write_config(name, user == "admin" ? impl_->admin : impl_->deployer, server);
 }
 
 std::string KubeCluster::break_by(const std::string& rules) const {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "oci/export.h"
 #include "support/busybox_image.h"
+#include "support/kube_cluster.h"
 #include "support/logged_child.h"
 #include "support/slipway.h"
 #include "sys/http.h"
@@ -248,6 +249,15 @@ featureGates: {{DevicePlugins: false}}
 };
 
 bool KubeNode::possible() {
+  if (!KubeCluster::other().empty()) {
+    WARN("skipped: a node of the suite's own does not join another cluster");
+    return false;
+  }
+  for (const char* program : {"kubelet", "kube-proxy"})
+    if (!fs::exists(KubeCluster::programs() / program)) {
+      WARN("skipped: `" << KubeCluster::programs().string() << "` has no `" << program << "`");
+      return false;
+    }
   for (const char* program : {"containerd", "runc", "ip", "iptables", "python3", "busybox"})
     if (!have(program)) return false;
   if (::geteuid() != 0) {

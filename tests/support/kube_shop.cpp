@@ -7,16 +7,30 @@
 namespace slipway::test {
 
 bool have_cluster() {
-  return have("etcd") && have("kubectl") && have("docker-registry") && have("openssl") &&
-         !KubeCluster::programs().empty();
+  return have_api() && KubeCluster::rolls_out();
+}
+
+bool have_api() {
+  if (!have("kubectl") || !have("docker-registry") || !have("openssl")) return false;
+  if (!KubeCluster::other().empty()) return true;
+  const auto programs = KubeCluster::programs();
+  return !programs.empty() && (fs::exists(programs / "etcd") || have("etcd"));
+}
+
+bool have_own_api() {
+  if (!KubeCluster::other().empty()) {
+    WARN("skipped: it is about users and certificates of a cluster of the suite's own");
+    return false;
+  }
+  return have_api();
 }
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-KubeShop::KubeShop() {
-  cluster.kubectl({"create", "namespace", "shop"});
+KubeShop::KubeShop(KubeCluster::Nodes nodes) : cluster(nodes) {
+  cluster.make_namespace("shop");
   const auto role = read_file(fs::path(SLIPWAY_SOURCE_DIR) / "plugins/kubernetes/role.yaml");
   cluster.kubectl({"create", "-n", "shop", "-f", "-"}, role);
   cluster.kubectl({"create", "rolebinding", "slipway", "-n", "shop", "--role=slipway", "--user=deployer"});

@@ -13,6 +13,9 @@ namespace slipway::test {
 
 // All that a cluster needs is there; otherwise a failure in CI, a named skip elsewhere (then return).
 bool have_cluster();
+// The same for stories in which nothing is rolled out, and for those that only a cluster of ours can tell.
+bool have_api();
+bool have_own_api();
 
 bool contains(const std::string& text, const std::string& part);
 
@@ -23,7 +26,7 @@ struct KubeShop {
   KubeCluster cluster;
   std::string target;  // more of the target, for the next spec(): ", prune: false"
 
-  KubeShop();
+  explicit KubeShop(KubeCluster::Nodes nodes = KubeCluster::Nodes::fake);
   // `web` (two replicas, port 8080, a secret) that waits for `back`, as spec() takes them.
   std::string services(const std::string& web = "well", const std::string& back = "well") const;
   // Writes slipway.yaml with these services, whose image is `web`, in the environment `test`.

@@ -1,4 +1,4 @@
-"""What a kubelet answers to /containerLogs/NAMESPACE/POD/CONTAINER, for a node that is none: PORT CERT KEY."""
+"""What a kubelet answers to /containerLogs/NAMESPACE/POD/CONTAINER, for a node that is none: ADDRESS PORT CERT KEY."""
 import http.server
 import ssl
 import sys
@@ -33,8 +33,8 @@ class Logs(http.server.BaseHTTPRequestHandler):
         pass
 
 
-port, cert, key = sys.argv[1:]
-server = http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Logs)
+address, port, cert, key = sys.argv[1:]
+server = http.server.ThreadingHTTPServer((address, int(port)), Logs)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(cert, key)
 server.socket = context.wrap_socket(server.socket, server_side=True)
