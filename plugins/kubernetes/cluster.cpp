@@ -6,6 +6,10 @@ namespace {
 
 constexpr Millis kTick{250};
 
+bool is_going(const json& object) {
+  return object.contains("/metadata/deletionTimestamp"_json_pointer);
+}
+
 }  // namespace
 
 bool is_immutable_config(const ObjectKey& key) {
@@ -109,7 +113,7 @@ void Cluster::refresh(const std::vector<ServiceObjects>& services) {
 bool Cluster::is_written(const json& manifest) const {
   const auto key = key_of(manifest);
   const auto now = live_.find(key);
-  if (now == live_.end()) return false;
+  if (now == live_.end() || is_going(now->second)) return false;
   if (is_bare_secret(manifest)) return true;
   const auto written = state_.objects.find(key);
   // A later generation may be an autoscaler's, or of a field that is not ours.
@@ -117,11 +121,26 @@ bool Cluster::is_written(const json& manifest) const {
          (written->second.seen == seen_of(now->second) || is_part_of(manifest, now->second));
 }
 
+// What is on its way out takes changes, and goes nevertheless.
+void Cluster::wait_for_those_that_go(const std::vector<json>& manifests) {
+  std::vector<ObjectKey> going;
+  for (const auto& manifest : manifests) {
+    const auto now = live_.find(key_of(manifest));
+    if (now == live_.end() || !is_going(now->second)) continue;
+    going.push_back(now->first);
+    live_.erase(now);
+  }
+  if (going.empty()) return;
+  progress(fmt::format("waits for {} to be gone", going.front().str()));
+  writer_.remove(going, true);
+}
+
 void Cluster::write(const std::vector<json>& manifests) {
   std::vector<json> todo;
   for (const auto& manifest : manifests)
     if (!is_written(manifest) && !is_bare_secret(manifest)) todo.push_back(manifest);
   if (todo.empty()) return;
+  wait_for_those_that_go(todo);
   // To leave out a number that was ours would set it to one: an autoscaler's number is confirmed instead.
   auto sent = todo;
   for (auto& manifest : sent) {

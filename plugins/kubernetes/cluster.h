@@ -83,6 +83,7 @@ class Cluster {
  private:
   std::set<std::pair<std::string, std::string>> autoscaled();
   std::string collection(const char* api_version, const char* kind);
+  void wait_for_those_that_go(const std::vector<json>& manifests);
   bool listed() const;
 
   Api& api_;

@@ -20,6 +20,13 @@ void add(std::string& progress, const std::string& text) {
   progress += (progress.empty() ? "" : "; ") + text;
 }
 
+constexpr const char* kWrongKind = "the image is for another kind of processor: exec format error";
+
+// A runtime that has begun to start a container can only write it into its log.
+bool says_wrong_kind(const std::string& evidence) {
+  return evidence.find(": exec format error") != std::string::npos;
+}
+
 }  // namespace
 
 Verdict look_at(const Cluster& cluster, const json& workload, Judge& judge) {
@@ -55,9 +62,9 @@ void wait_for(Cluster& cluster, const Level& level, const std::set<std::string>&
                                               format_duration(cluster.settings().deadline), verdict.why)
                                 : verdict.why;
           cluster.progress(fmt::format("{}: {}", service->name, why));
-          throw Unhealthy{
-              service->name, why,
-              verdict.pod.empty() ? "" : evidence_of(cluster.api(), cluster.place(), verdict.pod)};
+          const auto evidence =
+              verdict.pod.empty() ? "" : evidence_of(cluster.api(), cluster.place(), verdict.pod);
+          throw Unhealthy{service->name, says_wrong_kind(evidence) ? kWrongKind : why, evidence};
         }
         if (verdict.state != Verdict::State::ready) {
           one.healthy_since.reset();
