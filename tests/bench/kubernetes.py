@@ -53,9 +53,14 @@ class Kubernetes:
                                    text=True)
         try:
             # Straight, through a proxy that writes down what is asked, and where it does.
-            self.config, self.counted, self.log = (cluster.stdout.readline().strip() for _ in range(3))
-            if not self.log:
-                raise Missing("the control plane does not start: ./dev test kubernetes")
+            paths = []
+            while len(paths) < 3:
+                line = cluster.stdout.readline()
+                if not line:
+                    raise Missing("the control plane does not start: ./dev test kubernetes")
+                if line.startswith("/"):
+                    paths.append(line.strip())
+            self.config, self.counted, self.log = paths
             self.env = dict(self.bench.user(folder), KUBECONFIG=self.config, HELM_CACHE_HOME=str(folder / "helm"),
                             HELM_CONFIG_HOME=str(folder / "helm"), HELM_DATA_HOME=str(folder / "helm"))
             print("kubernetes: a real control plane, pods ready as soon as they are scheduled")
@@ -121,7 +126,7 @@ class Kubernetes:
             (chart / "templates").mkdir(parents=True)
             (chart / "Chart.yaml").write_text("apiVersion: v2\nname: bench\nversion: 0.1.0\n")
             (chart / "templates/all.yaml").write_text(
-                self.render(project, count, f"helm-{count}", TOKEN).replace(TOKEN, "{{ .Values.version }}"))
+                self.render(project, count, f"helm-{count}", TOKEN).replace(TOKEN, '"{{ .Values.version }}"'))
 
             def by_helm():
                 return timed([program, "upgrade", "--install", "bench", "chart", "--namespace", f"helm-{count}", "--wait",

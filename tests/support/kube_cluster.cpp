@@ -106,8 +106,24 @@ struct KubeCluster::Impl {
     }
   }
 
+  std::string kubectl(std::vector<std::string> args, const std::string& input = "") const {
+    Command command;
+    command.argv = {"kubectl", "--kubeconfig", write_config("admin", admin, "").string()};
+    command.argv.insert(command.argv.end(), args.begin(), args.end());
+    command.env["HOME"] = dir.path();
+    command.input = input;
+    try {
+      return run_capture(command);
+    } catch (const Error& e) {
+      UNSCOPED_INFO(e.str());
+      throw;
+    }
+  }
+
   void start_own(const fs::path& bin);
   void enter_other();
+  void leave_other();
+  ~Impl();
 };
 
 std::string KubeCluster::other() {
@@ -192,7 +208,9 @@ void KubeCluster::Impl::start_own(const fs::path& bin) {
   const auto with = [&](std::vector<std::string> argv) {
     for (const char* flag : {"--kubeconfig=", "--authentication-kubeconfig=", "--authorization-kubeconfig="})
       argv.push_back(flag + std::string("controller.kubeconfig"));
-    for (const char* flag : {"--bind-address=127.0.0.1", "--cert-dir=.", "--leader-elect=false"})
+    // By default they ask 20 to 50 times a second, and everything waits for them.
+    for (const char* flag : {"--bind-address=127.0.0.1", "--cert-dir=.", "--leader-elect=false",
+                             "--kube-api-qps=2000", "--kube-api-burst=4000"})
       argv.push_back(flag);
     if (is_of_1_20(bin)) argv.push_back("--port=0");  // or an insecure one is open
     argv.push_back(fmt::format("--secure-port={}", free_port()));
@@ -211,14 +229,10 @@ void KubeCluster::Impl::start_own(const fs::path& bin) {
 // The cluster of $KUBECONFIG and $SLIPWAY_TEST_CONTEXT. Its own nodes take no pods while we are there, since
 // what the tests roll out runs on the fake one only.
 void KubeCluster::Impl::enter_other() {
-  const auto kubectl = [](std::vector<std::string> args) {
-    Command command;
-    command.argv = {"kubectl", "--context", other()};
-    command.argv.insert(command.argv.end(), args.begin(), args.end());
-    return run_capture(command);
-  };
-  const auto config =
-      json::parse(kubectl({"config", "view", "--raw", "--minify", "--flatten", "-o", "json"}));
+  Command view;
+  view.argv = {"kubectl", "--context", other(),     "config", "view",
+               "--raw",   "--minify",  "--flatten", "-o",     "json"};
+  const auto config = json::parse(run_capture(view));
   cluster = config.at("/clusters/0/cluster"_json_pointer);
   admin = config.at("/users/0/user"_json_pointer);
   deployer = admin;
@@ -231,19 +245,25 @@ void KubeCluster::Impl::enter_other() {
   }
 }
 
-KubeCluster::~KubeCluster() {
+void KubeCluster::Impl::leave_other() {
   try {
-    for (const auto& name : impl_->namespaces) kubectl({"delete", "namespace", name});
-    impl_->node.reset();
-    if (!other().empty()) kubectl({"delete", "node", "fake", "--ignore-not-found"});
-    for (const auto& name : impl_->nodes) kubectl({"uncordon", name});
+    for (const auto& name : namespaces) kubectl({"delete", "namespace", name});
+    node.reset();
+    kubectl({"delete", "node", "fake", "--ignore-not-found"});
+    for (const auto& name : nodes) kubectl({"uncordon", name});
   } catch (const Error& e) {
     WARN("the other cluster is not as it was: " << e.str());
   }
-  impl_->real_node.reset();
-  for (auto* child : {&impl_->proxy, &impl_->scheduler, &impl_->controllers, &impl_->server, &impl_->etcd})
-    child->reset();
 }
+
+KubeCluster::Impl::~Impl() {
+  if (!other().empty() && !admin.is_null()) leave_other();
+  node.reset();
+  real_node.reset();
+  for (auto* child : {&proxy, &scheduler, &controllers, &server, &etcd}) child->reset();
+}
+
+KubeCluster::~KubeCluster() = default;
 
 void KubeCluster::make_namespace(const std::string& name) {
   kubectl({"create", "namespace", name});
@@ -288,17 +308,7 @@ void KubeCluster::forget_images(const std::string& part) const {
 }
 
 std::string KubeCluster::kubectl(std::vector<std::string> args, const std::string& input) const {
-  Command command;
-  command.argv = {"kubectl", "--kubeconfig", kubeconfig().string()};
-  command.argv.insert(command.argv.end(), args.begin(), args.end());
-  command.env["HOME"] = impl_->dir.path();
-  command.input = input;
-  try {
-    return run_capture(command);
-  } catch (const Error& e) {
-    UNSCOPED_INFO(e.str());
-    throw;
-  }
+  return impl_->kubectl(std::move(args), input);
 }
 
 }  // namespace slipway::test

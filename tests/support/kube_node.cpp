@@ -89,6 +89,22 @@ struct KubeNode::Impl {
         dir(of.dir / "node"),
         group(fmt::format("slipway-test-{}-{}", ::getpid(), start_of(::getpid()))) {}
 
+  // Also after a start that failed half-way.
+  ~Impl() {
+    kubelet.reset();  // or it would start again what ends now
+    proxy.reset();
+    names.reset();
+    end_those_with(socket().string());
+    containerd.reset();
+    remove_group(group);
+    // Also from here, so that the folder can be removed.
+    std::istringstream mounts(text_of("/proc/thread-self/mounts"));
+    std::vector<std::string> ours;
+    for (std::string device, path, rest; mounts >> device >> path && std::getline(mounts, rest);)
+      if (path.starts_with(dir.string() + "/")) ours.push_back(path);
+    for (auto it = ours.rbegin(); it != ours.rend(); ++it) ::umount2(it->c_str(), MNT_DETACH);
+  }
+
   fs::path socket() const { return dir / "containerd.sock"; }
 
   // What a run that was killed has left.
@@ -289,19 +305,6 @@ void KubeNode::forget_images(const std::string& part) const {
       REQUIRE(impl_->ctr({"-n", "k8s.io", "images", "rm", "--sync", name}));
 }
 
-KubeNode::~KubeNode() {
-  impl_->kubelet.reset();  // or it would start again what ends now
-  impl_->proxy.reset();
-  impl_->names.reset();
-  end_those_with(impl_->socket().string());
-  impl_->containerd.reset();
-  remove_group(impl_->group);
-  // Also from here, so that the folder can be removed.
-  std::istringstream mounts(text_of("/proc/thread-self/mounts"));
-  std::vector<std::string> ours;
-  for (std::string device, path, rest; mounts >> device >> path && std::getline(mounts, rest);)
-    if (path.starts_with(impl_->dir.string() + "/")) ours.push_back(path);
-  for (auto it = ours.rbegin(); it != ours.rend(); ++it) ::umount2(it->c_str(), MNT_DETACH);
-}
+KubeNode::~KubeNode() = default;
 
 }  // namespace slipway::test
