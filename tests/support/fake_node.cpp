@@ -191,14 +191,16 @@ class Kubelet {
     due_.emplace(now_micros() + ms * 1000, std::pair{path, std::move(body)});
   }
 
-  static void patch(Api& api, const std::string& path, const json& body) {
+  void patch(Api& api, const std::string& path, const json& body) {
     Request request;
     request.method = "PATCH";
     request.path = path + "/status";
     request.content_type = "application/strategic-merge-patch+json";
     request.body = body;
-    api.start(std::move(request),
-              [](kubernetes::Answer) {});  // the pod may be gone: then there is nothing to tell
+    // A pod may be gone: then there is nothing to tell. Others are told later, when the server was busy.
+    api.start(std::move(request), [this, path, body](kubernetes::Answer answer) {
+      if (answer.error && answer.error->status != 404) later(300, path, body);
+    });
   }
 
   const std::string address_;

@@ -165,7 +165,7 @@ KubeCluster::KubeCluster(Nodes nodes) : impl_(std::make_unique<Impl>()) {
   if (nodes == Nodes::real) {
     impl_->real_node = std::make_unique<KubeNode>(
         KubeNode::Of{dir, bin, server(), kAdminToken, (dir / "controller.kubeconfig").string()});
-  } else if (nodes == Nodes::fake && rolls_out()) {
+  } else if (nodes == Nodes::fake && (impl_->controllers || !other().empty())) {
     kubernetes::Wanted wanted;
     wanted.kubeconfig = kubeconfig().string();
     // Where API servers outside of this machine's loopback reach us.
