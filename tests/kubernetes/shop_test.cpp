@@ -121,6 +121,10 @@ class SampleShop {
     const auto tests = spec.find("\ntests:\n"), services = spec.find("\nservices:\n");
     REQUIRE(tests < services);
     write("slipway.yaml", spec.substr(0, tests) + spec.substr(services));
+    // Seven pods, a load and a control plane on one small machine: patience is no part of the story.
+    edit("slipway.yaml", "{interval: 500ms, timeout: 2s, retries: 60, start_period: 500ms}",
+         "{interval: 2s, timeout: 5s, retries: 60, start_period: 1s}");
+    edit("users/app.py", "connect_timeout=3", "connect_timeout=20");
     good({"build"});
     return true;
   }
@@ -136,8 +140,8 @@ class SampleShop {
 // Requests that nobody may lose while `work` is done, and for some time after.
 template <typename Work>
 void under_load(const SampleShop& shop, Work work) {
-  Load load(shop.url("/api/users"), 2, 500'000, Millis(20));
-  REQUIRE(eventually([&] { return load.answered() > 20; }));
+  Load load(shop.url("/api/users"), 2, 500'000, Millis(50));
+  REQUIRE(eventually([&] { return load.answered() > 20; }, Millis(60'000)));
   work();
   // Pods of the old version are ended after the rollout: they, too, must not take a request with them.
   const auto gone = eventually(
@@ -152,7 +156,7 @@ void under_load(const SampleShop& shop, Work work) {
       Millis(90'000));
   CHECK(gone);
   const auto before = load.answered();
-  REQUIRE(eventually([&] { return load.answered() > before + 20; }));
+  REQUIRE(eventually([&] { return load.answered() > before + 20; }, Millis(60'000)));
   load.stop();
   INFO(load.answered() << " answered, " << load.failed() << " not; the first: " << load.first_failure());
   CHECK(load.failed() == 0);
@@ -186,7 +190,7 @@ TEST_CASE("the sample shop serves on a real cluster without a pause, whatever is
   const auto works = shop.text("users/app.py");
 
   // Broken in each way that only shows when it runs: the old release never stops serving.
-  shop.edit("slipway.yaml", "{http: /healthz, <<: *probe}", "{http: /healthz, <<: *probe, retries: 3}");
+  shop.edit("slipway.yaml", "{http: /healthz, <<: *probe}", "{http: /healthz, <<: *probe, retries: 4}");
   shop.good({"run"});
   struct Case {
     const char *from, *to, *why;

@@ -87,7 +87,7 @@ struct KubeNode::Impl {
   explicit Impl(const Of& of)
       : cluster(of),
         dir(of.dir / "node"),
-        group(fmt::format("slipway-test-{}-{}", ::getpid(), start_of(::getpid()))) {}
+        group(fmt::format("slipway-kube-node-{}-{}", ::getpid(), start_of(::getpid()))) {}
 
   // Also after a start that failed half-way.
   ~Impl() {
@@ -114,7 +114,7 @@ struct KubeNode::Impl {
         int pid = 0;
         unsigned long long start = 0;
         const auto name = entry.path().filename().string();
-        if (std::sscanf(name.c_str(), "slipway-test-%d-%llu", &pid, &start) == 2 && !is_alive({pid, start}))
+        if (std::sscanf(name.c_str(), "slipway-kube-node-%d-%llu", &pid, &start) == 2 && !is_alive({pid, start}))
           remove_group(name);
       }
   }
