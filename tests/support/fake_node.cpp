@@ -182,7 +182,6 @@ class Kubelet {
     return {{"status",
              {{"phase", state.contains("running") ? "Running" : "Pending"},
               {"startTime", now_text()},
-              {"podIP", "10.1.0.1"},
               {"conditions", conditions},
               {"containerStatuses", {one}}}}};
   }
@@ -197,6 +196,10 @@ class Kubelet {
     request.path = path + "/status";
     request.content_type = "application/strategic-merge-patch+json";
     request.body = body;
+    // An address of its own: a Service counts pods of one address once.
+    const auto number = std::hash<std::string>()(path);
+    request.body["status"]["podIP"] =
+        fmt::format("10.{}.{}.{}", number % 100 + 1, number / 100 % 250, number / 25'000 % 250 + 1);
     // A pod may be gone: then there is nothing to tell. Others are told later, when the server was busy.
     api.start(std::move(request), [this, path, body](kubernetes::Answer answer) {
       if (answer.error && answer.error->status != 404) later(300, path, body);

@@ -58,9 +58,9 @@ secrets: {{key: {{file: secret}}}}
 images: {{web: {{context: web}}}}
 services:
 {}environments:
-  test: {{target: {{kind: kubernetes, kubeconfig: "{}", namespace: shop{}}}}}
+  test: {{target: {{kind: kubernetes, kubeconfig: "{}", namespace: shop{}}}{}}}
 )",
-                         registry.host(), text, cluster.kubeconfig("deployer").string(), target));
+                         registry.host(), text, cluster.kubeconfig("deployer").string(), target, environment));
 }
 
 Ran KubeShop::good(std::vector<std::string> args) const {

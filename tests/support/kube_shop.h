@@ -24,7 +24,8 @@ struct KubeShop {
   User user;
   RegistryServer registry{{}};
   KubeCluster cluster;
-  std::string target;  // more of the target, for the next spec(): ", prune: false"
+  std::string target;       // more of the target, for the next spec(): ", prune: false"
+  std::string environment;  // more of the environment: ", strategy: recreate"
 
   explicit KubeShop(KubeCluster::Nodes nodes = KubeCluster::Nodes::fake);
   // `web` (two replicas, port 8080, a secret) that waits for `back`, as spec() takes them.
