@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "plugins/dockerfile/patterns.h"
+#include "base/patterns.h"
 #include "sys/digest.h"
 
 namespace slipway::dockerfile {

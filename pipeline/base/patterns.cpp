@@ -1,9 +1,9 @@
-#include "plugins/dockerfile/patterns.h"
+#include "base/patterns.h"
 
 #include <algorithm>
 #include <filesystem>
 
-namespace slipway::dockerfile {
+namespace slipway {
 
 namespace {
 
@@ -165,4 +165,4 @@ bool IgnoreRules::may_keep_below(std::string_view path) const {
   });
 }
 
-}  // namespace slipway::dockerfile
+}  // namespace slipway

@@ -1,8 +1,8 @@
-#include "plugins/dockerfile/patterns.h"
+#include "base/patterns.h"
 
 #include <catch2/catch.hpp>
 
-using namespace slipway::dockerfile;
+using namespace slipway;
 
 TEST_CASE("wildcards stop at a slash, unless there are two stars", "[dockerfile]") {
   CHECK(match_path("*.txt", "a.txt"));

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-namespace slipway::dockerfile {
+namespace slipway {
 
 // `*` and `?` stop at '/', `[a-z]` and `[^a]` are classes, `\` escapes; with `double_star` a component `**`
 // is any number of components.
@@ -34,4 +34,4 @@ class IgnoreRules {
   std::vector<IgnoreRule> rules_;
 };
 
-}  // namespace slipway::dockerfile
+}  // namespace slipway
