@@ -8,6 +8,7 @@
 #include "plugins/local/local.h"
 #include "plugins/registry/registry.h"
 #include "plugins/shell/shell.h"
+#include "plugins/swarm/plugin.h"
 #include "plugins/test/test_plugin.h"
 
 namespace slipway {
@@ -20,6 +21,7 @@ void add_builtin_plugins(Plugins& plugins) {
   plugins.add("debian", make_debian_plugin);
   plugins.add("dockerfile", make_dockerfile_plugin);
   plugins.add("shell", make_shell_plugin);
+  plugins.add("swarm", make_swarm_plugin);
   plugins.add("test", make_test_plugin);
 }
 

@@ -5,6 +5,7 @@
 #include "plan/base_images.h"
 #include "plan/graph.h"
 #include "plan/service_params.h"
+#include "plan/swarm_rules.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -374,12 +375,17 @@ class Planner {
         refuse_cluster_keys(*service);
       }
     }
-    auto& draft =
-        add("deploy." + environment.name, "deploy", environment.target.kind.text, "apply", environment.where);
+    const auto& kind = environment.target.kind.text;
+    if (kind == "swarm") check_swarm(rolled_out(), environment.target);
+    auto& draft = add("deploy." + environment.name, "deploy", kind, "apply", environment.where);
     draft.step.params = {
         {"project", spec_.name.text}, {"environment", environment.name}, {"services", std::move(services)}};
     if (auto target = target_params(environment.target); !target.empty())
       draft.step.params["target"] = std::move(target);
+    if (kind == "swarm" && !spec_.registry.credentials.empty()) {  // its nodes log in with ours
+      draft.step.params["credentials"] = spec_.registry.credentials.text;
+      secrets.insert(spec_.registry.credentials.text);
+    }
     draft.step.timeout = environment.timeout;
     draft.needs = gating_tests(&environment);
     for (const auto& other : drafts_)

@@ -159,6 +159,13 @@ json target_params(const Target& target) {
   for (const auto& field : target.take_over) out["take_over"].push_back(field.text);
   if (target.deadline) out["deadline_ms"] = target.deadline->count();
   if (target.stable) out["stable_ms"] = target.stable->count();
+  if (!target.host.empty()) out["host"] = target.host.text;
+  for (const auto& [name, file] : {std::pair{"ca", &target.ca}, {"cert", &target.cert}, {"key", &target.key}})
+    if (!file->empty()) out["tls"][name] = file->text;
+  if (!target.encrypted) out["encrypted"] = false;
+  if (!target.publish_mode.empty()) out["publish_mode"] = target.publish_mode;
+  if (!target.endpoint_mode.empty()) out["endpoint_mode"] = target.endpoint_mode;
+  if (!target.update_order.empty()) out["update_order"] = target.update_order;
   return out;
 }
 

@@ -161,13 +161,19 @@ struct Service {
 
 struct Target {
   Location where;
-  Text kind;  // the plugin: "local" "kubernetes"
+  Text kind;  // the plugin: "local" "kubernetes" "swarm"
   // Of clusters:
-  Text kubeconfig, context, name_space;
+  Text context;
   bool prune = true;
-  std::vector<Text> take_over;
   std::optional<Millis> deadline, stable;
+  // Of Kubernetes:
+  Text kubeconfig, name_space;
+  std::vector<Text> take_over;
   Text prometheus;  // the server that checks ask
+  // Of swarms:
+  Text host, ca, cert, key;
+  bool encrypted = true;
+  std::string publish_mode, endpoint_mode, update_order;  // "": the default
 };
 
 // A question about a new version that is asked while its rollout holds: one of `http`, `prometheus`,

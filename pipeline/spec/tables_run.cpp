@@ -165,7 +165,7 @@ Key<Service> hook(std::string name, std::optional<Hook> Service::*member, std::s
 
 Key<Service> ingress() {
   return row::custom<Service>(
-      "ingress", "{host, path, class, tls}: a way in from outside of a cluster",
+      "ingress", "{host, path, class, tls}: a way in from outside of a Kubernetes cluster",
       {{"type", "object"},
        {"properties",
         {{"host", schema_of::text()},
@@ -194,7 +194,7 @@ Key<Service> ingress() {
 Key<Service> manifests() {
   return row::custom<Service>(
       "manifests",
-      "own objects of clusters instead of made ones: files (globs), or {command: [argv]} that prints them",
+      "own objects of Kubernetes instead of made ones: files (globs), or {command: [argv]} that prints them",
       {{"anyOf",
         {schema_of::texts(true),
          {{"type", "object"},
@@ -239,14 +239,13 @@ std::vector<Key<Service>> service_keys(bool backing) {
                     "time to end after its stop signal (default 10s)"),
   };
   if (!backing) {
-    keys.insert(keys.begin() + 3,
-                row::number("publish", &Service::publish, 1, 65535, "port on this machine (local target)"));
+    keys.insert(keys.begin() + 3, row::number("publish", &Service::publish, 1, 65535,
+                                              "port on this machine (local target) or on the nodes (swarm)"));
     keys.insert(keys.begin() + 4, row::number("replicas", &Service::replicas, 1, 100, "how many of it run"));
     keys.push_back(resources());
     keys.push_back(
-        hook("before", &Service::before, "a command in its image before traffic moves, on clusters: a Job"));
-    keys.push_back(
-        hook("after", &Service::after, "a command in its image once it serves, on clusters: a Job"));
+        hook("before", &Service::before, "a command in its image before traffic moves, on clusters"));
+    keys.push_back(hook("after", &Service::after, "a command in its image once it serves, on clusters"));
     keys.push_back(ingress());
     keys.push_back(manifests());
   }
@@ -359,31 +358,100 @@ const Table<Test>& test_table() {
   return table;
 }
 
+namespace {
+
+// {ca, cert, key}: files.
+Key<Target> engine_tls() {
+  return row::custom<Target>(
+      "tls", "{ca, cert, key}: PEM files for a tcp host; of `swarm`",
+      {{"type", "object"},
+       {"properties", {{"ca", schema_of::text()}, {"cert", schema_of::text()}, {"key", schema_of::text()}}},
+       {"additionalProperties", false}},
+      [](Target& into, const Node& node, Diagnostics& d) {
+        static const Table<Target> inner = {
+            "`tls` of a target",
+            "",
+            {row::text("ca", &Target::ca, ""), row::text("cert", &Target::cert, ""),
+             row::text("key", &Target::key, "")}};
+        inner.read(into, node, d);
+      });
+}
+
+// What only one kind of target knows is a mistake at the others.
+void check_target_keys(const Target& target, const Node& node, Diagnostics& d) {
+  static const std::map<std::string_view, std::string_view> kinds = {{"kubeconfig", "kubernetes"},
+                                                                     {"namespace", "kubernetes"},
+                                                                     {"take_over", "kubernetes"},
+                                                                     {"prometheus", "kubernetes"},
+                                                                     {"host", "swarm"},
+                                                                     {"tls", "swarm"},
+                                                                     {"encrypted", "swarm"},
+                                                                     {"publish_mode", "swarm"},
+                                                                     {"endpoint_mode", "swarm"},
+                                                                     {"update_order", "swarm"}};
+  if (!node.is_mapping()) return;
+  for (const auto& member : node.members) {
+    if (member.key == "kind" || member.key.starts_with("x-")) continue;
+    if (target.kind.text == "local") {
+      d.error(member.where, fmt::format("`{}` is of clusters: this target is this machine", member.key));
+      continue;
+    }
+    const auto of = kinds.find(member.key);
+    if (of != kinds.end() && of->second != target.kind.text && !target.kind.empty())
+      d.error(member.where,
+              fmt::format("`{}` is of `{}`: this target is `{}`", member.key, of->second, target.kind.text));
+  }
+}
+
+}  // namespace
+
 const Table<Target>& target_table() {
   static const Table<Target> table = {
       "target",
-      "What an environment runs on. All keys but `kind` are of `kubernetes`.",
+      "What an environment runs on. All keys but `kind` are of clusters.",
       {
-          row::required(row::custom<Target>("kind", "`local`: this machine; `kubernetes`: a cluster",
-                                            schema_of::one_of({"local", "kubernetes"}),
-                                            [](Target& into, const Node& node, Diagnostics& d) {
-                                              if (auto kind = read::text(node, d))
-                                                into.kind = {*kind, node.where};
-                                            })),
+          row::required(
+              row::custom<Target>("kind",
+                                  "`local`: this machine; `kubernetes`: a cluster; `swarm`: a swarm "
+                                  "of Docker Engines",
+                                  schema_of::one_of({"local", "kubernetes", "swarm"}),
+                                  [](Target& into, const Node& node, Diagnostics& d) {
+                                    if (auto kind = read::text(node, d)) into.kind = {*kind, node.where};
+                                  })),
           row::text(
               "kubeconfig", &Target::kubeconfig,
-              "a file, relative to this one (default: $KUBECONFIG, ~/.kube/config, a pod's service account)"),
-          row::text("context", &Target::context, "of the kubeconfig (default: its current one)"),
-          row::text("namespace", &Target::name_space, "where the services run (default: the context's)"),
+              "a file, relative to this one (default: $KUBECONFIG, ~/.kube/config, a pod's service account); "
+              "of `kubernetes`"),
+          row::text("context", &Target::context,
+                    "of the kubeconfig, or of docker (default: its current one)"),
+          row::text("namespace", &Target::name_space,
+                    "where the services run (default: the context's); of `kubernetes`"),
           row::flag("prune", &Target::prune, "remove what left the spec (default true)"),
           row::texts("take_over", &Target::take_over,
-                     "fields that may be taken from other managers, such as spec.replicas; `*` means all"),
+                     "fields that may be taken from other managers, such as spec.replicas; `*` means all; of "
+                     "`kubernetes`"),
           row::duration("deadline", &Target::deadline,
                         "how long a service may take to become healthy (default 10m)"),
           row::duration("stable", &Target::stable,
                         "how long it must stay healthy before the release counts as good"),
           row::text("prometheus", &Target::prometheus,
-                    "URL of the Prometheus server that the checks of strategies ask"),
+                    "URL of the Prometheus server that the checks of strategies ask; of `kubernetes`"),
+          row::text(
+              "host", &Target::host,
+              "a manager: unix:///…, tcp://… or ssh://user@host (default: $DOCKER_HOST, docker's current "
+              "context); of `swarm`"),
+          engine_tls(),
+          row::flag(
+              "encrypted", &Target::encrypted,
+              "traffic between nodes is encrypted (default true; needs ESP in their kernels); of `swarm`"),
+          row::word("publish_mode", &Target::publish_mode, {"ingress", "host"},
+                    "`publish` on every node (default), or on those that run the service; of `swarm`"),
+          row::word(
+              "endpoint_mode", &Target::endpoint_mode, {"vip", "dnsrr"},
+              "how a service's name is found: a virtual address (default; needs IPVS in the kernels), or "
+              "its replicas' own; of `swarm`"),
+          row::word("update_order", &Target::update_order, {"start-first", "stop-first"},
+                    "default: start-first where data and ports allow it; of `swarm`"),
       }};
   return table;
 }
@@ -393,17 +461,13 @@ const Table<Environment>& environment_table() {
       "environment",
       "A place where the services run.",
       {
-          row::required(row::custom<Environment>(
-              "target", "what it runs on", {{"$ref", "#/definitions/target"}},
-              [](Environment& into, const Node& node, Diagnostics& d) {
-                into.target.where = node.where;
-                target_table().read(into.target, node, d);
-                if (into.target.kind.text == "local" && node.is_mapping())
-                  for (const auto& member : node.members)
-                    if (member.key != "kind" && !member.key.starts_with("x-"))
-                      d.error(member.where,
-                              fmt::format("`{}` is of clusters: this target is this machine", member.key));
-              })),
+          row::required(row::custom<Environment>("target", "what it runs on",
+                                                 {{"$ref", "#/definitions/target"}},
+                                                 [](Environment& into, const Node& node, Diagnostics& d) {
+                                                   into.target.where = node.where;
+                                                   target_table().read(into.target, node, d);
+                                                   check_target_keys(into.target, node, d);
+                                                 })),
           row::string_map("vars", &Environment::vars,
                           "values for `${{ vars.NAME }}`; they win over the file's"),
           row::custom<Environment>(

@@ -76,6 +76,15 @@ void remove_cgroups(const std::string& name) {
   }
 }
 
+// In a container with cgroup v2 the root group is no real root: it hands its controllers on only when no
+// process is in it (cgroups(7), "no internal processes").
+void free_cgroups() {
+  call({"sh", "-c",
+        "cd /sys/fs/cgroup && test -e cgroup.type || exit 0; mkdir -p init; "
+        "for p in $(cat cgroup.procs); do echo $p >init/cgroup.procs 2>/dev/null; done; "
+        "sed 's/^/+/; s/ / +/g' cgroup.controllers >cgroup.subtree_control"});
+}
+
 }  // namespace
 
 struct DockerEngine::Impl {
@@ -143,6 +152,7 @@ bool DockerEngine::has_esp() {
 }
 
 DockerEngine::DockerEngine(const Options& options) : impl_(std::make_unique<Impl>()) {
+  free_cgroups();
   const auto& dir = impl_->dir.path();
   write_file_atomic(dir / "daemon.json", "{}");
   std::string flags;

@@ -11,8 +11,7 @@ namespace slipway::test {
 
 class DockerEngine {
  public:
-  // True when it can run here; else as have(): a failure in CI, a named skip elsewhere. For a while only
-  // engines of 20.10 and newer are meant.
+  // True when it can run here; else as have(): a failure in CI, a named skip elsewhere.
   static bool possible();
   // What this kernel has for swarms beside the plain overlay: found out by trying.
   static bool has_ipvs();

@@ -1,5 +1,6 @@
 // The Engine's API against a real one: by its socket, over TLS, and what is said when it is not there.
 #include <catch2/catch.hpp>
+#include <cstdlib>
 
 #include "oci/engine_api.h"
 #include "support/docker_engine.h"
@@ -62,4 +63,55 @@ TEST_CASE("a Docker Engine is reached by its socket and over TLS, and says when 
   const auto gone = refused({engine.host(), "", {}});
   CHECK(gone.code() == ExitCode::unavailable);
   CHECK(gone.hint().find("start the Docker Engine there") != std::string::npos);
+}
+
+TEST_CASE("a Docker Engine on another machine is reached by ssh, or told why not", "[swarm]") {
+  if (!DockerEngine::possible() || !have("sshd") || !have("ssh")) return;
+  const OwnNetwork network;
+  const DockerEngine engine;
+  engine.init_swarm();
+  const TempDir dir(fs::temp_directory_path(), "slipway-ssh-");
+  const auto& path = dir.path();
+  for (const char* key : {"host", "user"}) {
+    Command make;
+    make.argv = {"ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", (path / key).string()};
+    run_capture(make);
+  }
+  fs::copy_file(path / "user.pub", path / "authorized");
+  const int port = free_port();
+  write_file_atomic(
+      path / "sshd_config",
+      fmt::format("ListenAddress 127.0.0.1:{1}\nHostKey {0}/host\nAuthorizedKeysFile {0}/authorized\n"
+                  "PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n",
+                  path.string(), port));
+  make_dirs("/run/sshd");  // sshd refuses to start as root without it
+  Command server;
+  server.argv = {find_program("sshd").value_or("sshd").string(), "-D", "-e", "-f",
+                 (path / "sshd_config").string()};
+  const Child sshd(server);
+  // The user's own ssh, with a configuration of the test's.
+  write_file_atomic(
+      path / "config",
+      fmt::format("Host *\n  IdentityFile {0}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {0}/known\n"
+                  "  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n",
+                  path.string()));
+  make_dirs(path / "bin");
+  write_file_atomic(
+      path / "bin/ssh",
+      fmt::format("#!/bin/sh\nexec {} -F {}/config \"$@\"\n", find_program("ssh")->string(), path.string()),
+      0755);
+  const EnvVar search("PATH", (path / "bin").string() + ":" + std::getenv("PATH"));
+  const auto place = fmt::format("ssh://root@127.0.0.1:{}{}", port, engine.socket().string());
+  Error stranger(ExitCode::ok, "");
+  REQUIRE(eventually([&] {
+    stranger = refused({place, "", {}});
+    return stranger.detail().find("refused") == std::string::npos;
+  }));
+  CHECK(stranger.code() == ExitCode::auth);
+  CHECK(stranger.detail().find("verification failed") != std::string::npos);
+  CHECK(stranger.hint() == "`ssh root@127.0.0.1 docker version` must work without a question");
+  const auto key = read_file(path / "host.pub");
+  write_file_atomic(path / "known", fmt::format("[127.0.0.1]:{} {}", port, key));
+  EngineApi api(find_engine({place, "", {}}), {});
+  CHECK(api.get("/info").at("Swarm").at("ControlAvailable") == true);
 }

@@ -200,3 +200,23 @@ TEST_CASE("a spec is found from a folder below it", "[spec]") {
   CHECK(find_spec("slipway.yaml", dir.path()) == dir.path() / "slipway.yaml");
   CHECK_THROWS_WITH(find_spec("other.yaml", dir.path()), "there is no spec `other.yaml`");
 }
+
+TEST_CASE("each kind of target has its own keys", "[spec]") {
+  const auto target = [](const std::string& keys) {
+    return kHead + "environments:\n  prod:\n    target: {" + keys + "}\n";
+  };
+  const auto spec =
+      good(target("kind: swarm, host: \"ssh://me@build\", encrypted: false, publish_mode: host, "
+                  "endpoint_mode: dnsrr, update_order: stop-first, tls: {ca: ca.pem}, deadline: 1m"));
+  const auto& swarm = spec.environments.items[0].target;
+  CHECK(swarm.host.text == "ssh://me@build");
+  CHECK(swarm.ca.text == "ca.pem");
+  CHECK_FALSE(swarm.encrypted);
+  CHECK(swarm.endpoint_mode == "dnsrr");
+  CHECK(mistakes(target("kind: swarm, namespace: x"))
+            .find("`namespace` is of `kubernetes`: this target is `swarm`") != std::string::npos);
+  CHECK(mistakes(target("kind: kubernetes, host: x"))
+            .find("`host` is of `swarm`: this target is `kubernetes`") != std::string::npos);
+  CHECK(mistakes(target("kind: local, host: x")).find("`host` is of clusters: this target is this machine") !=
+        std::string::npos);
+}
