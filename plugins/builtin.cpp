@@ -2,6 +2,7 @@
 #include "plugins/builtin.h"
 
 #include "plugins/debian/plugin.h"
+#include "plugins/docker/plugin.h"
 #include "plugins/dockerfile/plugin.h"
 #include "plugins/git/git_plugin.h"
 #include "plugins/kubernetes/plugin.h"
@@ -19,6 +20,7 @@ void add_builtin_plugins(Plugins& plugins) {
   plugins.add("local", make_local_plugin);
   plugins.add("registry", make_registry_plugin);
   plugins.add("debian", make_debian_plugin);
+  plugins.add("docker", make_docker_plugin);
   plugins.add("dockerfile", make_dockerfile_plugin);
   plugins.add("shell", make_shell_plugin);
   plugins.add("swarm", make_swarm_plugin);

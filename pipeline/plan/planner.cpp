@@ -94,8 +94,9 @@ class Planner {
     if (!image.source.empty()) return spec_.sources.find(image.source.text);
     return spec_.sources.size() == 1 ? &spec_.sources.items[0] : nullptr;
   }
+  // By us, or by an engine.
   static bool from_dockerfile(const Image& image) {
-    return image.uses.empty() || image.uses.text == "dockerfile";
+    return image.uses.empty() || image.uses.text == "dockerfile" || image.uses.text == "docker";
   }
 
   // The step that `git.sha` means: the image's source, else the only one or the one of this folder.
@@ -197,6 +198,10 @@ class Planner {
     if (!image.labels.empty()) params["labels"] = image.labels;
     if (!image.network.empty()) params["network"] = image.network;
     if (image.pull || options_.pull) params["pull"] = true;
+    if (image.uses.text == "docker") {  // which registries answer, an engine's own configuration says
+      if (image.with.contains("host")) params["host"] = image.with["host"];
+      return;
+    }
     if (spec_.registry.insecure) params["insecure"] = true;
     std::optional<std::vector<std::string>> used;
     if (const auto here = local_folder(image)) {

@@ -129,8 +129,12 @@ class Check {
       expressions(image.with, image.with_where);
       if (!image.context.empty() && !path_inside("/", image.context.text))
         d_.error(image.context.where, fmt::format("`{}` leads out of the source", image.context.text));
-      const bool from_dockerfile = image.uses.empty() || image.uses.text == "dockerfile";
-      if (from_dockerfile && !image.with.empty())
+      const bool by_engine = image.uses.text == "docker";
+      const bool from_dockerfile = image.uses.empty() || image.uses.text == "dockerfile" || by_engine;
+      if (by_engine && !image.with.empty() && (image.with.size() != 1 || !image.with.contains("host")))
+        d_.error(image.with_where,
+                 "`with` of a docker image has `host` only; the rest are keys of the image");
+      if (from_dockerfile && !by_engine && !image.with.empty())
         d_.error(image.with_where, "`with` is for other plugins; a Dockerfile image has keys of its own");
       if (from_dockerfile && image.source.empty() && spec_.sources.size() > 1)
         d_.error(image.where, fmt::format("which source is image `{}` built from?", image.name),
