@@ -374,8 +374,9 @@ class Planner {
           service_params(*service, image_param(service->image), true, secrets);
       if (is_cluster(&environment)) {
         params["reference"] = pullable(*service);
-        if (auto strategy = strategy_params(environment, *service); !strategy.is_null())
-          params["strategy"] = std::move(strategy);
+        auto strategy = strategy_params(environment, *service);
+        if (!strategy.is_null() && environment.target.kind.text == "kubernetes")
+          params["strategy"] = std::move(strategy);  // elsewhere `rolling` is the only one, and needs no word
       } else {
         refuse_cluster_keys(*service);
       }
