@@ -111,9 +111,21 @@ struct Lease::Impl {
       request.timeout = request.patience.emplace(kPatience);
       version = own->call(std::move(request)).value("/metadata/resourceVersion"_json_pointer, "");
     } catch (const ApiError& e) {
-      lost = e.status == 409 || e.status == 404;
+      lost = e.status == 404 || (e.status == 409 && !is_ours_still());
       if (!lost) due = std::chrono::steady_clock::now() + kPatience;
     }
+  }
+
+  // A renewal whose answer was lost on the way has changed the version, and nobody else has.
+  bool is_ours_still() {
+    try {
+      const auto found = own->find(collection + "/" + name);
+      if (!found || found->value("/spec/holderIdentity"_json_pointer, "") != identity()) return false;
+      version = found->value("/metadata/resourceVersion"_json_pointer, "");
+    } catch (const ApiError&) {
+      // Out of reach for now: the next renewal tells.
+    }
+    return true;
   }
 
   void give_back() {
