@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "support/kube_node.h"
 #include "support/kube_shop.h"
 #include "support/load.h"
@@ -80,7 +81,19 @@ class SampleShop {
   std::string answer(const std::string& path) const {
     HttpRequest request;
     request.url = url(path);
-    return HttpClient().send(request).body;
+    std::string out;
+    // The node's rules follow a moment after the pods are ready.
+    REQUIRE(eventually(
+        [&] {
+          try {
+            out = HttpClient().send(request).body;
+            return true;
+          } catch (const Error&) {
+            return false;
+          }
+        },
+        Millis(30'000)));
+    return out;
   }
 
   // The images of all pods that are there to stay are those of the release that `status` names.
