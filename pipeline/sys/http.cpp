@@ -240,7 +240,10 @@ class Transfer {
     if (!request.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
     if (resolve_) set(CURLOPT_RESOLVE, resolve_.get());
     if (const auto url = Url::parse(request.url); url && is_loopback_host(url->host)) set(CURLOPT_PROXY, "");
-    if (!request.proxy.empty()) set(CURLOPT_PROXY, request.proxy.c_str());
+    if (!request.proxy.empty()) {
+      set(CURLOPT_PROXY, request.proxy.c_str());
+      set(CURLOPT_NOPROXY, "");  // named for this server: the environment's exceptions are not meant
+    }
     secure(request);
     if (request.read_body) {
       set(CURLOPT_UPLOAD, 1L);

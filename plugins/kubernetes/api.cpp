@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/clock.h"
+#include "plugins/kubernetes/expiry.h"
 #include "plugins/kubernetes/login.h"
 
 namespace slipway::kubernetes {
@@ -15,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 // restarts.
 constexpr Millis kFirstPatience{4'000}, kPatience{60'000};
 constexpr Millis kFirstPause{200}, kLongestPause{8'000};
+constexpr int kMostLogins = 2;  // of one request, after a 401
 constexpr std::uint64_t kMaxAnswer = 256ull << 20;
 
 std::string query_of(const std::map<std::string, std::string>& query) {
@@ -64,6 +66,13 @@ std::string role_hint(const std::string& message) {
       cluster ? "ClusterRole" : "Role", between("in API group \"", "\""), resource, verb);
 }
 
+// Server-side apply says 500 to what it cannot merge (before 1.21 also to a port without `protocol`): that
+// stays so.
+bool is_about_the_object(const HttpResponse& response) {
+  return response.status == 500 &&
+         response.body.find("failed to create typed patch object") != std::string::npos;
+}
+
 ApiError refusal(const Request& request, const HttpResponse& response, const Connection& connection) {
   auto body = json::parse(response.body, nullptr, false);
   const bool told = body.is_object() && body.value("kind", "") == "Status";
@@ -76,7 +85,9 @@ ApiError refusal(const Request& request, const HttpResponse& response, const Con
   std::string hint;
   if (status == 401) {
     text = fmt::format("the {} does not know this user", where);
-    hint = "the token or certificate of the kubeconfig may have expired: log in again";
+    const auto over = expired(connection, now_micros());
+    hint = over.empty() ? "the token or certificate of the kubeconfig may have expired: log in again"
+                        : over + ": log in again";
   } else if (!told) {
     const bool page = response.header("content-type").find("html") != std::string::npos;
     text = fmt::format("the {} answers {} to {} {}{}", where, status, request.method, request.path,
@@ -88,9 +99,19 @@ ApiError refusal(const Request& request, const HttpResponse& response, const Con
   } else {
     text = shown(message.empty() ? fmt::format("{} {}", status, reason) : message);
   }
-  Error error(code_of(status), text);
+  auto code = is_about_the_object(response) ? ExitCode::usage : code_of(status);
+  if (status == 404 && body.value("/details/kind"_json_pointer, "") == "namespaces") {
+    const auto name = body.value("/details/name"_json_pointer, "");
+    code = ExitCode::usage;
+    text = fmt::format("there is no namespace `{}`", name);
+    hint = fmt::format(
+        "make it with `kubectl create namespace {}`, say `create_namespace: true` under `target`, or name "
+        "another",
+        name);
+  }
+  Error error(code, text);
   error.hint(hint);
-  if (status == 429 || status >= 500) error.retryable();
+  if (code != ExitCode::usage && (status == 429 || status >= 500)) error.retryable();
   return ApiError(std::move(error), status, reason, std::move(body));
 }
 
@@ -116,7 +137,7 @@ struct Api::Impl {
     Done done;
     std::uint64_t transfer = 0;  // 0: waits until `due`
     Clock::time_point due, begin = Clock::now();
-    int tries = 0;
+    int tries = 0, logins = 0, login = 0;
   };
 
   Impl(Connection c, std::stop_token s, std::function<void(const std::string&)> on_fault)
@@ -137,7 +158,7 @@ struct Api::Impl {
       http.headers["Content-Type"] = one.request.content_type;
       http.body = one.request.body.dump();
     }
-    login.put_on(http);
+    one.login = login.put_on(http);
     one.transfer =
         group.start(std::move(http), [this, id](HttpResult result) { ended(id, std::move(result)); });
   }
@@ -146,9 +167,12 @@ struct Api::Impl {
     auto& one = running.at(id);
     const int status = result.response.status;
     if (!result.error) answered = true;
-    if (!result.error && status == 401 && login.renew()) return again(id, Millis(0));
-    const bool busy =
-        !result.error && (status == 429 || status == 503 || status == 504 || status == 500 || status == 502);
+    if (!result.error && status == 401 && one.logins < kMostLogins && login.renew(one.login)) {
+      ++one.logins;
+      return again(id, Millis(0));
+    }
+    const bool busy = !result.error && !is_about_the_object(result.response) &&
+                      (status == 429 || status == 503 || status == 504 || status == 500 || status == 502);
     if ((result.error && result.error->is_retryable()) || busy) {
       // A create that broke off may have been done: its caller looks. 429 and 503 were not done.
       const bool safe = one.request.method != "POST" || status == 429 || status == 503 ||

@@ -61,7 +61,10 @@ void add(Entries& into, const json& config, const char* list, const char* inner,
 void add_file(Merged& into, const fs::path& file, bool must_exist) {
   std::optional<std::string> content;
   if (fs::is_directory(file)) throw Error(ExitCode::usage, fmt::format("`{}` is a folder", file.string()));
-  content = must_exist ? read_file(file, kMaxFile) : read_file_if_exists(file, kMaxFile);
+  content = read_file_if_exists(file, kMaxFile);
+  if (!content && must_exist)
+    throw Error(ExitCode::usage, fmt::format("there is no kubeconfig `{}`", file.string()))
+        .hint("`kubeconfig` of the target is relative to slipway.yaml");
   if (!content) return;
   into.files.push_back(file.string());
   Diagnostics diagnostics;
@@ -112,7 +115,11 @@ std::string pem(const Entry& entry, const std::string& key) {
     throw Error(ExitCode::usage, fmt::format("`{}-data` in `{}` is no base64", key, entry.file.string()));
   }
   const auto file = text(entry.value, key.c_str());
-  return file.empty() ? "" : read_file(entry.file.parent_path() / file, kMaxFile);
+  if (file.empty()) return "";
+  const auto path = entry.file.parent_path() / file;
+  if (auto content = read_file_if_exists(path, kMaxFile)) return *content;
+  throw Error(ExitCode::usage, fmt::format("there is no file `{}` of the kubeconfig `{}`", path.string(),
+                                           entry.file.string()));
 }
 
 // A file that others may write to would let them run programs as this user.
@@ -136,6 +143,10 @@ ExecPlugin exec_of(const json& value, const fs::path& file) {
     throw Error(ExitCode::usage, fmt::format("`{}` of a credential program in `{}` is not known",
                                              out.api_version, file.string()))
         .hint("v1 and v1beta1 of client.authentication.k8s.io are");
+  if (text(value, "interactiveMode") == "Always")
+    throw Error(ExitCode::auth, fmt::format("the credential program `{}` of `{}` asks a person at a terminal",
+                                            text(value, "command"), file.string()))
+        .hint("write `interactiveMode: IfAvailable` when it can do without, or use a user with a token");
   auto command = text(value, "command");
   if (command.empty())
     throw Error(ExitCode::usage, fmt::format("a credential program of `{}` has no command", file.string()));
@@ -167,11 +178,18 @@ void read_user(Connection& into, const Entry& user) {
         .hint("the cloud's tool writes an exec plugin in its place");
   into.as.user = text(value, "as");
   into.as.uid = text(value, "as-uid");
-  if (value.contains("as-groups"))
-    for (const auto& group : value["as-groups"]) into.as.groups.push_back(group.get<std::string>());
-  if (value.contains("as-user-extra"))
-    for (const auto& [name, values] : value["as-user-extra"].items())
-      into.as.extra[name] = values.get<std::vector<std::string>>();
+  try {
+    if (value.contains("as-groups")) into.as.groups = value["as-groups"].get<std::vector<std::string>>();
+    if (value.contains("as-user-extra"))
+      into.as.extra = value["as-user-extra"].get<std::map<std::string, std::vector<std::string>>>();
+  } catch (const json::exception&) {
+    throw Error(ExitCode::usage, fmt::format("`as-groups` or `as-user-extra` in `{}` is no list of texts",
+                                             user.file.string()));
+  }
+  if (into.as.user.empty() && (!into.as.uid.empty() || !into.as.groups.empty() || !into.as.extra.empty()))
+    throw Error(ExitCode::usage,
+                fmt::format("`{}` says as-uid, as-groups or as-user-extra without `as`", user.file.string()))
+        .hint("an impersonated user has a name: `as: NAME`");
 }
 
 void read_cluster(Connection& into, const Entry& cluster) {
@@ -187,6 +205,16 @@ void read_cluster(Connection& into, const Entry& cluster) {
   if (into.insecure && !into.ca_pem.empty())
     throw Error(ExitCode::usage, fmt::format("`{}` names a CA and says insecure-skip-tls-verify: one of both",
                                              cluster.file.string()));
+}
+
+// What the cluster's entry holds for credential programs (client-go tools/clientcmd, the reserved extension).
+json extension_of(const json& cluster) {
+  const auto it = cluster.find("extensions");
+  if (it == cluster.end() || !it->is_array()) return nullptr;
+  for (const auto& one : *it)
+    if (one.is_object() && text(one, "name") == "client.authentication.k8s.io/exec")
+      return one.value("extension", json());
+  return nullptr;
 }
 
 std::optional<Connection> in_cluster() {
@@ -233,8 +261,10 @@ Connection find_connection(const Wanted& wanted) {
           .hint("name one under `target`: `context: NAME`");
     const auto& context = find(merged.contexts, out.context, "context").value;
     const auto cluster = text(context, "cluster"), user = text(context, "user");
-    read_cluster(out, find(merged.clusters, cluster, "cluster"));
+    const auto& entry = find(merged.clusters, cluster, "cluster");
+    read_cluster(out, entry);
     if (!user.empty()) read_user(out, find(merged.users, user, "user"));
+    if (out.exec) out.exec->config = extension_of(entry.value);
     if (const auto name = text(context, "namespace"); !name.empty()) out.name_space = name;
   }
   if (!wanted.name_space.empty()) out.name_space = wanted.name_space;

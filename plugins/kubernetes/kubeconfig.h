@@ -2,6 +2,7 @@
 // account of the pod that slipway runs in.
 #pragma once
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct ExecPlugin {
   std::map<std::string, std::string> env;
   std::string api_version, install_hint;
   bool cluster_info = false;  // it is told about the cluster
+  nlohmann::json config;      // with it: the cluster's extension for such programs; null: none
   fs::path dir;               // of the kubeconfig: a path with '/' is relative to it
 };
 

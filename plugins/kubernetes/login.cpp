@@ -14,7 +14,6 @@ namespace {
 using nlohmann::json;
 
 constexpr Millis kProgramLimit{60'000};
-constexpr int kMostRenewals = 3;
 
 std::string trimmed(std::string text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
@@ -30,15 +29,35 @@ json exec_info(const Connection& connection) {
       spec["cluster"]["certificate-authority-data"] = base64_encode(connection.ca_pem);
     if (!connection.tls_server_name.empty()) spec["cluster"]["tls-server-name"] = connection.tls_server_name;
     if (connection.insecure) spec["cluster"]["insecure-skip-tls-verify"] = true;
+    if (!connection.proxy.empty()) spec["cluster"]["proxy-url"] = connection.proxy;
+    if (!connection.exec->config.is_null()) spec["cluster"]["config"] = connection.exec->config;
   }
   return {{"apiVersion", connection.exec->api_version}, {"kind", "ExecCredential"}, {"spec", spec}};
 }
 
-// RFC 3339 in seconds, as client-go writes times; 0 when it is none.
+// RFC 3339, whole seconds: "2030-01-02T03:04:05Z", "…05.7+02:00"; 0 when it is none.
 std::int64_t micros_of(const std::string& text) {
   std::tm tm{};
   const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &tm);
-  return end ? static_cast<std::int64_t>(::timegm(&tm)) * 1'000'000 : 0;
+  if (!end) return 0;
+  while (*end == '.' || std::isdigit(static_cast<unsigned char>(*end))) ++end;
+  int hours = 0, minutes = 0;
+  if ((*end == '+' || *end == '-') && std::sscanf(end + 1, "%2d:%2d", &hours, &minutes) == 2) {
+    const int east = (hours * 60 + minutes) * 60;
+    return (static_cast<std::int64_t>(::timegm(&tm)) - (*end == '+' ? east : -east)) * 1'000'000;
+  }
+  return static_cast<std::int64_t>(::timegm(&tm)) * 1'000'000;
+}
+
+// client-go transport/round_trippers.go, headerKeyEscape: what may not stand in a header's name.
+std::string header_name(std::string_view text) {
+  std::string out;
+  for (const unsigned char c : text) {
+    const bool token = std::isalnum(c) || std::string_view("!#$&'*+-.^_`|~").find(static_cast<char>(c)) !=
+                                              std::string_view::npos;
+    out += token ? std::string(1, static_cast<char>(c)) : fmt::format("%{:02X}", c);
+  }
+  return out;
 }
 
 }  // namespace
@@ -64,21 +83,33 @@ const Login::Given& Login::ask_program() {
         .hint(e.hint());
   }
   const auto answer = json::parse(said, nullptr, false);
+  const auto text = [](const json& from, const char* key) {
+    const auto it = from.find(key);
+    return it != from.end() && it->is_string() ? it->get<std::string>() : "";
+  };
+  if (answer.is_object())
+    if (const auto version = text(answer, "apiVersion"); !version.empty() && version != exec.api_version)
+      throw Error(ExitCode::auth, fmt::format("`{}` speaks `{}`, and the kubeconfig asks for `{}`",
+                                              exec.argv[0], version, exec.api_version))
+          .hint("write the version that it speaks as `apiVersion` of its `exec`");
   const auto status = answer.is_object() ? answer.value("status", json::object()) : json::object();
   Given out;
   if (status.is_object()) {
-    out.token = Secret(status.value("token", ""));
-    out.cert_pem = status.value("clientCertificateData", "");
-    out.key_pem = Secret(status.value("clientKeyData", ""));
-    out.expires = micros_of(status.value("expirationTimestamp", ""));
+    out.token = Secret(text(status, "token"));
+    out.cert_pem = text(status, "clientCertificateData");
+    out.key_pem = Secret(text(status, "clientKeyData"));
+    out.expires = micros_of(text(status, "expirationTimestamp"));
   }
-  if (out.token.empty() && out.cert_pem.empty())
+  if ((out.token.empty() && out.cert_pem.empty()) || out.cert_pem.empty() != out.key_pem.empty())
     throw Error(ExitCode::auth, fmt::format("`{}` printed no credentials", exec.argv[0]))
-        .hint("an ExecCredential with status.token or status.clientCertificateData is expected");
+        .hint(
+            "an ExecCredential with status.token, or status.clientCertificateData and clientKeyData, is "
+            "expected");
+  ++number_;
   return *(given_ = std::move(out));
 }
 
-void Login::put_on(HttpRequest& request) {
+int Login::put_on(HttpRequest& request) {
   const auto& c = connection_;
   request.ca_pem = c.ca_pem;
   request.tls_server_name = c.tls_server_name;
@@ -105,13 +136,16 @@ void Login::put_on(HttpRequest& request) {
   if (!c.as.uid.empty()) request.headers["Impersonate-Uid"] = c.as.uid;
   for (const auto& group : c.as.groups) request.more_headers.emplace_back("Impersonate-Group", group);
   for (const auto& [name, values] : c.as.extra)
-    for (const auto& value : values) request.more_headers.emplace_back("Impersonate-Extra-" + name, value);
+    for (const auto& value : values)
+      request.more_headers.emplace_back("Impersonate-Extra-" + header_name(name), value);
+  return number_;
 }
 
-bool Login::renew() {
-  if (++renewed_ > kMostRenewals) return false;
-  given_.reset();
-  return connection_.exec.has_value() || !connection_.token_file.empty();
+bool Login::renew(int used) {
+  if (!connection_.token_file.empty()) return true;  // it is read for each request
+  if (!connection_.exec) return false;
+  if (used == number_) given_.reset();
+  return true;
 }
 
 }  // namespace slipway::kubernetes

@@ -10,9 +10,11 @@ namespace slipway::kubernetes {
 class Login {
  public:
   explicit Login(const Connection& connection) : connection_(connection) {}
-  void put_on(HttpRequest& request);
-  // After a 401: true when other credentials may be had, which the next request gets.
-  bool renew();
+  // Which credentials these are: a number for renew().
+  int put_on(HttpRequest& request);
+  // After a 401 to a request with these credentials: true when others may be had, which the next request
+  // gets. Of many requests that were refused at once, the first asks for new ones.
+  bool renew(int used);
 
  private:
   struct Given {
@@ -24,7 +26,7 @@ class Login {
 
   const Connection& connection_;
   std::optional<Given> given_;
-  int renewed_ = 0;
+  int number_ = 0;
 };
 
 }  // namespace slipway::kubernetes
