@@ -412,6 +412,13 @@ class Planner {
     if (service.after) refuse("after", service.after->where);
     if (service.ingress) refuse("ingress", service.ingress->where);
     if (service.manifests) refuse("manifests", service.manifests->where);
+    if (service.autoscale) refuse("autoscale", service.autoscale->where);
+    if (service.service_account) refuse("service_account", service.service_account->where);
+    constexpr int kMost = 100;
+    if (service.replicas > kMost && service.replicas_where)
+      throw Error(ExitCode::usage, fmt::format("this machine runs at most {} replicas of a service, not {}",
+                                               kMost, service.replicas))
+          .at(*service.replicas_where);
   }
 
   // Where the nodes of a cluster pull a service's image from.

@@ -82,6 +82,17 @@ json service_params(const Service& service, json image, bool keeps_data, std::se
     out["manifests"]["image"] = service.image.text;
     if (!own->files.empty()) out["manifests"]["files"] = own->files;
     if (!own->command.empty()) out["manifests"]["command"] = own->command;
+    if (!own->kustomize.empty()) out["manifests"]["kustomize"] = own->kustomize;
+  }
+  if (const auto& scale = service.autoscale) {
+    out["autoscale"] = {{"min", scale->min}, {"max", scale->max}};
+    if (scale->cpu) out["autoscale"]["cpu"] = *scale->cpu;
+    if (scale->memory) out["autoscale"]["memory"] = *scale->memory;
+  }
+  if (const auto& account = service.service_account) {
+    out["service_account"] = {{"token", account->token}};
+    if (!account->name.empty()) out["service_account"]["name"] = account->name.text;
+    if (!account->annotations.empty()) out["service_account"]["annotations"] = account->annotations;
   }
   if (const auto& way = service.ingress) {
     out["ingress"]["host"] = way->host.text;
@@ -156,6 +167,8 @@ json target_params(const Target& target) {
   if (!target.context.empty()) out["context"] = target.context.text;
   if (!target.name_space.empty()) out["namespace"] = target.name_space.text;
   if (!target.prune) out["prune"] = false;
+  if (target.network_policy) out["network_policy"] = true;
+  if (target.create_namespace) out["create_namespace"] = true;
   for (const auto& field : target.take_over) out["take_over"].push_back(field.text);
   if (target.deadline) out["deadline_ms"] = target.deadline->count();
   if (target.stable) out["stable_ms"] = target.stable->count();

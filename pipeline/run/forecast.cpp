@@ -23,10 +23,11 @@ class Quiet : public Context {
 class Forecaster {
  public:
   Forecaster(const Plan& plan, Plugins& plugins, StepCache& cache, const EngineOptions& options,
-             std::stop_token stop)
+             std::stop_token stop, Secrets* secrets)
       : plan_(plan),
         cache_(cache),
         options_(options),
+        secrets_(secrets),
         setup_(plan, plugins, options),
         context_(std::move(stop)),
         outputs_(plan.steps.size()) {
@@ -83,7 +84,11 @@ class Forecaster {
   void unkeyed(const Step& step, const Prepared& prepared, Forecast& out) {
     out.reason = {{"why", step.cache ? "always" : "off"}};
     if (!prepared.action->can_preview) return;
-    const auto preview = prepared.plugin->preview(prepared.invocation, context_);
+    auto invocation = prepared.invocation;
+    if (secrets_)
+      for (const auto& name : secrets_for(step, *prepared.action))
+        invocation.secrets.emplace(name, secrets_->get(name, context_.stop()));
+    const auto preview = prepared.plugin->preview(invocation, context_);
     if (!preview.is_object()) return;
     out.preview = preview;
     if (const auto lines = preview.find("lines"); lines != preview.end() && lines->is_array())
@@ -104,6 +109,7 @@ class Forecaster {
   const Plan& plan_;
   StepCache& cache_;
   const EngineOptions& options_;
+  Secrets* secrets_;
   StepSetup setup_;
   Quiet context_;
   std::vector<std::optional<json>> outputs_;  // by step; known only where nothing has to run for them
@@ -113,8 +119,8 @@ class Forecaster {
 }  // namespace
 
 std::vector<Forecast> forecast(const Plan& plan, Plugins& plugins, StepCache& cache,
-                               const EngineOptions& options, std::stop_token stop) {
-  return Forecaster(plan, plugins, cache, options, std::move(stop)).run();
+                               const EngineOptions& options, std::stop_token stop, Secrets* secrets) {
+  return Forecaster(plan, plugins, cache, options, std::move(stop), secrets).run();
 }
 
 std::string summarize(const Forecast& forecast) {

@@ -8,6 +8,7 @@
 #include "plugin/registry.h"
 #include "run/cache.h"
 #include "run/engine.h"
+#include "run/secrets.h"
 
 namespace slipway {
 
@@ -22,9 +23,11 @@ struct Forecast {
 };
 
 // In the plan's order. Asks plugins for fingerprints and previews only. A preview may hold "outputs" (then
-// what depends on them is foretold too), "changes" (false: it would do nothing) and "lines".
+// what depends on them is foretold too), "changes" (false: it would do nothing) and "lines". With `secrets`,
+// previews are given those that their step may see.
 std::vector<Forecast> forecast(const Plan& plan, Plugins& plugins, StepCache& cache,
-                               const EngineOptions& options, std::stop_token stop);
+                               const EngineOptions& options, std::stop_token stop,
+                               Secrets* secrets = nullptr);
 
 // Why, in a few words: "first run", "needs build.users", "context_id changed".
 std::string summarize(const Forecast& forecast);

@@ -83,6 +83,17 @@ Prepared StepSetup::prepare(const Step& step, const OutputsOf& outputs_of) const
   return prepared;
 }
 
+std::vector<std::string> secrets_for(const Step& step, const ActionInfo& action) {
+  const auto& declared = action.secrets;
+  const auto is_declared = [&](const std::string& name) {
+    return std::find(declared.begin(), declared.end(), name) != declared.end();
+  };
+  std::vector<std::string> out;
+  for (const auto& name : step.secrets)
+    if (is_declared("*") || is_declared(name)) out.push_back(name);
+  return out;
+}
+
 Job StepSetup::job(const Step& step, const Prepared& prepared) {
   if (!made_folders_) {
     make_dirs(work_, 0700);
@@ -95,11 +106,7 @@ Job StepSetup::job(const Step& step, const Prepared& prepared) {
   job.plugin = prepared.plugin;
   job.action = prepared.action;
   job.invocation = prepared.invocation;
-  const auto& declared = prepared.action->secrets;
-  const bool any = std::find(declared.begin(), declared.end(), "*") != declared.end();
-  for (const auto& name : step.secrets)
-    if (any || std::find(declared.begin(), declared.end(), name) != declared.end())
-      job.secrets.push_back(name);
+  job.secrets = secrets_for(step, *prepared.action);
   job.retries = step.retries;
   job.backoff = options_.retry_backoff;
   job.lock_hash = prepared.key.hash;

@@ -23,6 +23,9 @@ struct Prepared {
   StepKey key;                     // empty when not cacheable, or not known yet
 };
 
+// The secrets of a step that its action may be given.
+std::vector<std::string> secrets_for(const Step& step, const ActionInfo& action);
+
 class StepSetup {
  public:
   // Finds every plugin and action, and checks params that need no outputs: throws Error(usage) at the step's

@@ -154,6 +154,7 @@ class Check {
 
   void services() {
     std::map<int, std::string> published;
+    std::map<std::string, std::string> ways;
     for (const auto* section : {&spec_.backing, &spec_.services}) {
       for (const auto& service : *section) {
         values(service.environment);
@@ -169,6 +170,13 @@ class Check {
           if (!fresh)
             d_.error(service.where, fmt::format("`{}` and `{}` both publish port {}", other->second,
                                                 service.name, *service.publish));
+        }
+        if (const auto& way = service.ingress) {
+          const auto path = way->path.empty() ? "/" : way->path.text;
+          const auto [other, fresh] = ways.emplace(way->host.text + path, service.name);
+          if (!fresh)
+            d_.error(way->where, fmt::format("`{}` and `{}` both have the way in {}{}", other->second,
+                                             service.name, way->host.text, path));
         }
         if (service.healthcheck && !service.healthcheck->http.empty() && !service.healthcheck->port &&
             !service.port)

@@ -132,6 +132,22 @@ struct Ingress {
 struct Manifests {
   Location where;
   std::vector<std::string> files, command;
+  std::string kustomize;  // a folder
+};
+
+// As many replicas as the load asks for, of clusters: percents of what a replica requests.
+struct Autoscale {
+  Location where;
+  int min = 1, max = 0;
+  std::optional<int> cpu, memory;
+};
+
+// Who a service is to the API of its cluster, and to the clouds that trust it.
+struct ServiceAccount {
+  Location where;
+  Text name;                                       // one that is there; empty: made, named as the service
+  std::map<std::string, std::string> annotations;  // of the made one
+  bool token = false;                              // it finds a token of the account inside
 };
 
 // What runs: a service of the user's, or a backing service (a database) that tests and services use.
@@ -144,6 +160,7 @@ struct Service {
   std::optional<int> port;     // the container's
   std::optional<int> publish;  // on this machine
   int replicas = 1;
+  std::optional<Location> replicas_where;
   Values environment;
   Values files;  // path → secret or text
   std::vector<Text> volumes;
@@ -157,6 +174,8 @@ struct Service {
   std::optional<Hook> before, after;                    // of clusters
   std::optional<Ingress> ingress;                       // of clusters
   std::optional<Manifests> manifests;                   // of clusters
+  std::optional<Autoscale> autoscale;                   // of clusters; instead of replicas
+  std::optional<ServiceAccount> service_account;        // of clusters
 };
 
 struct Target {
@@ -168,6 +187,7 @@ struct Target {
   std::optional<Millis> deadline, stable;
   // Of Kubernetes:
   Text kubeconfig, name_space;
+  bool network_policy = false, create_namespace = false;
   std::vector<Text> take_over;
   Text prometheus;  // the server that checks ask
   // Of swarms:

@@ -12,6 +12,7 @@ const Table<Service>& backing_table();
 const Table<Image>& image_table();
 const Table<Test>& test_table();
 const Table<Service>& service_table();
+std::vector<Key<Service>> cluster_keys();  // of services, for clusters alone
 const Table<Healthcheck>& healthcheck_table();
 const Table<Environment>& environment_table();
 const Table<Target>& target_table();

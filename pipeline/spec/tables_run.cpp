@@ -191,31 +191,18 @@ Key<Service> ingress() {
       });
 }
 
-Key<Service> manifests() {
-  return row::custom<Service>(
-      "manifests",
-      "own objects of Kubernetes instead of made ones: files (globs), or {command: [argv]} that prints them",
-      {{"anyOf",
-        {schema_of::texts(true),
-         {{"type", "object"},
-          {"properties", {{"files", schema_of::texts(true)}, {"command", schema_of::texts(true)}}},
-          {"additionalProperties", false}}}}},
-      [](Service& into, const Node& node, Diagnostics& d) {
-        static const Table<Manifests> table = {"`manifests` of a service",
-                                               "",
-                                               {row::strings("files", &Manifests::files, ""),
-                                                row::strings("command", &Manifests::command, "", true)}};
-        Manifests found;
-        found.where = node.where;
-        if (node.is_mapping()) {
-          table.read(found, node, d);
-          if (found.files.empty() && found.command.empty())
-            d.error(node.where, "`files` or `command` is missing");
-        } else {
-          found.files = read::strings(node, d, true);
-        }
-        into.manifests = std::move(found);
-      });
+Key<Service> replicas() {
+  constexpr int kMost = 1'000;
+  return row::custom<Service>("replicas", "how many of it run; with `autoscale`: at first",
+                              schema_of::number(1, kMost),
+                              [](Service& into, const Node& node, Diagnostics& d) {
+                                into.replicas_where = node.where;
+                                if (node.as_int() == 0)
+                                  d.error(node.where, "a service has at least one replica",
+                                          "take it out of this file to stop it; `slipway down` stops all");
+                                else if (auto value = read::number(node, d, 1, kMost))
+                                  into.replicas = static_cast<int>(*value);
+                              });
 }
 
 std::vector<Key<Service>> service_keys(bool backing) {
@@ -241,13 +228,13 @@ std::vector<Key<Service>> service_keys(bool backing) {
   if (!backing) {
     keys.insert(keys.begin() + 3, row::number("publish", &Service::publish, 1, 65535,
                                               "port on this machine (local target) or on the nodes (swarm)"));
-    keys.insert(keys.begin() + 4, row::number("replicas", &Service::replicas, 1, 100, "how many of it run"));
+    keys.insert(keys.begin() + 4, replicas());
     keys.push_back(resources());
     keys.push_back(
         hook("before", &Service::before, "a command in its image before traffic moves, on clusters"));
     keys.push_back(hook("after", &Service::after, "a command in its image once it serves, on clusters"));
     keys.push_back(ingress());
-    keys.push_back(manifests());
+    for (auto& key : cluster_keys()) keys.push_back(std::move(key));
   }
   return keys;
 }
@@ -382,6 +369,8 @@ void check_target_keys(const Target& target, const Node& node, Diagnostics& d) {
   static const std::map<std::string_view, std::string_view> kinds = {{"kubeconfig", "kubernetes"},
                                                                      {"namespace", "kubernetes"},
                                                                      {"take_over", "kubernetes"},
+                                                                     {"create_namespace", "kubernetes"},
+                                                                     {"network_policy", "kubernetes"},
                                                                      {"prometheus", "kubernetes"},
                                                                      {"host", "swarm"},
                                                                      {"tls", "swarm"},
@@ -426,6 +415,11 @@ const Table<Target>& target_table() {
                     "of the kubeconfig, or of docker (default: its current one)"),
           row::text("namespace", &Target::name_space,
                     "where the services run (default: the context's); of `kubernetes`"),
+          row::flag("create_namespace", &Target::create_namespace,
+                    "make the namespace when it is not there; of `kubernetes`"),
+          row::flag("network_policy", &Target::network_policy,
+                    "only who depends on a service reaches it, and everybody those with an `ingress`; of "
+                    "`kubernetes`"),
           row::flag("prune", &Target::prune, "remove what left the spec (default true)"),
           row::texts("take_over", &Target::take_over,
                      "fields that may be taken from other managers, such as spec.replicas; `*` means all; of "

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/suggest.h"
+#include "plugins/kubernetes/inventory.h"
 #include "plugins/kubernetes/lease.h"
 #include "sys/yaml_reader.h"
 
@@ -15,6 +16,17 @@ std::vector<std::string> ids_of(const std::vector<Release>& releases) {
   return out;
 }
 
+// Of the image of its first container that has one by digest, which in own manifests is the release's.
+std::string digest_of(const json& workload) {
+  std::string out;
+  for (const auto& [_, image] : images_of(workload)) {
+    const auto at = image.find('@');
+    if (at != std::string::npos) return image.substr(at + 1);
+    if (out.empty()) out = image;
+  }
+  return out;
+}
+
 // Keys in the order in which people write them.
 nlohmann::ordered_json ordered(const json& object) {
   nlohmann::ordered_json out;
@@ -22,6 +34,13 @@ nlohmann::ordered_json ordered(const json& object) {
     if (object.contains(key)) out[key] = nlohmann::ordered_json::parse(object[key].dump());
   for (const auto& [key, value] : object.items())
     if (!out.contains(key)) out[key] = nlohmann::ordered_json::parse(value.dump());
+  return out;
+}
+
+// What it is made of beside its workload, without the values of Secrets, which no record has.
+std::vector<json> around(const ServiceObjects& service) {
+  auto out = service.config;
+  out.insert(out.end(), service.after.begin(), service.after.end());
   return out;
 }
 
@@ -73,7 +92,13 @@ Outcome down(Api& api, const Place& place, const json& params, Context& context)
   std::vector<ObjectKey> keys;
   std::size_t workloads = 0;
   for (const auto& [key, _] : state.objects) {
-    keys.push_back(key);
+    const auto now = kinds.served(key);
+    if (!now) continue;  // the kind is gone from the cluster, and the object with it
+    if (key.is_cluster_wide()) {
+      context.log(fmt::format("{} stays: it belongs to the whole cluster\n", key.str()));
+      continue;
+    }
+    keys.push_back(*now);
     workloads += key.kind == "Deployment" || key.kind == "StatefulSet";
   }
   if (!keys.empty()) context.log(fmt::format("removing {} objects of {}\n", keys.size(), place.title()));
@@ -132,7 +157,9 @@ Outcome status(Api& api, const Place& place) {
   const Release* current = nullptr;
   for (const auto& release : releases) {
     json entry = {{"id", release.id}, {"state", release.state}, {"created", format_utc(release.created)}};
+    if (!release.previous.empty()) entry["previous"] = release.previous;
     if (!release.rollback_of.empty()) entry["rollback_of"] = release.rollback_of;
+    for (const auto& service : release.services) entry["images"][service.name] = digest_of(service.workload);
     if (release.id == state.release) {
       current = &release;
       out["created"] = entry["created"];
@@ -143,6 +170,16 @@ Outcome status(Api& api, const Place& place) {
   const auto deployments = list("apps/v1", "Deployment", false),
              stateful = list("apps/v1", "StatefulSet", false);
   const auto sets = list("apps/v1", "ReplicaSet", true), pods = list("v1", "Pod", true);
+  std::set<ObjectKey> keys;
+  for (const auto& service : current->services)
+    for (const auto& object : around(service))
+      if (const auto key = key_of(object); kinds.has(key.api_version, key.kind)) keys.insert(key);
+  const auto live = live_objects(api, kinds, place, keys);
+  // A later generation may be an autoscaler's, or of a field that is not ours.
+  const auto drifted = [&](const json& wanted, const json& now) {
+    const auto written = state.objects.find(key_of(wanted));
+    return written != state.objects.end() && written->second.seen != seen_of(now) && !is_part_of(wanted, now);
+  };
   for (const auto& service : current->services) {
     const auto key = key_of(service.workload);
     const auto& workloads = key.kind == "StatefulSet" ? stateful : deployments;
@@ -150,24 +187,29 @@ Outcome status(Api& api, const Place& place) {
     const auto now = it == workloads.end() ? json() : it->second;
     auto verdict = Judge(Millis(0)).look(now, sets, pods, now_micros());
     const auto images = images_of(service.workload);
-    const auto image = images.empty() ? "" : images.begin()->second;
-    const auto at = image.find('@');
     json entry = {
         {"name", service.name},
         {"release", current->id},
-        {"image", at == std::string::npos ? image : image.substr(at + 1)},
+        {"image", digest_of(service.workload)},
         {"wanted", now.is_null() ? service.workload.value("/spec/replicas"_json_pointer, 1) : verdict.wanted},
         {"ready", verdict.ready},
         {"replicas", json::array()}};
     if (!service.url.empty()) entry["url"] = service.url;
     if (verdict.state != Verdict::State::ready) entry["why"] = verdict.why;
     if (!now.is_null() && images_of(now) != images) entry["drift"] = "its image was changed by somebody else";
-    const auto written = state.objects.find(key);
-    if (!now.is_null() && !entry.contains("drift") && written != state.objects.end() &&
-        written->second.seen != seen_of(now) && !is_part_of(service.workload, now))
+    if (!now.is_null() && !entry.contains("drift") && drifted(service.workload, now))
       entry["drift"] = "it was changed since the rollout";
+    for (const auto& object : around(service)) {
+      if (entry.contains("drift")) break;
+      if (!keys.contains(key_of(object))) continue;  // of a version that the cluster gave up since
+      const auto other = live.find(key_of(object));
+      if (other == live.end())
+        entry["drift"] = fmt::format("{} is gone", key_of(object).str());
+      else if (object.value("kind", "") != "Secret" && drifted(object, other->second))
+        entry["drift"] = fmt::format("{} was changed since the rollout", key_of(object).str());
+    }
     for (const auto& [name, pod] : pods) {
-      if (pod.value("/metadata/labels/app.kubernetes.io~1name"_json_pointer, "") != service.name) continue;
+      if (service_of(pod) != service.name) continue;
       if (pod.contains("/metadata/deletionTimestamp"_json_pointer)) continue;  // on its way out
       bool ready = false;
       int exits = 0;
@@ -190,7 +232,7 @@ std::string render(const std::vector<ServiceObjects>& services) {
   std::string out;
   const auto add = [&](json object) {
     // As plain texts, so that what is printed is a Secret that any tool reads.
-    if (object.value("kind", "") == "Secret") {
+    if (object.value("kind", "") == "Secret" && object.contains("data")) {
       for (const auto& [name, _] : object["data"].items()) object["stringData"][name] = "***";
       object.erase("data");
     }

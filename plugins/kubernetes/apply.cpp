@@ -1,63 +1,19 @@
 #include "plugins/kubernetes/apply.h"
 
+#include "plugins/kubernetes/refusal.h"
 #include "sys/digest.h"
 
 namespace slipway::kubernetes {
 
 namespace {
 
-constexpr Millis kGoneLimit{120'000};
-
-// "conflict with "kubectl-edit" using apps/v1" → kubectl-edit.
-std::string manager_in(const std::string& message) {
-  const auto from = message.find("conflict with \"");
-  if (from == std::string::npos) return "another manager";
-  const auto begin = from + 15;
-  return message.substr(begin, message.find('"', begin) - begin);
-}
-
-struct Conflict {
-  std::string field, manager;
-};
-
-std::vector<Conflict> conflicts_in(const ApiError& error) {
-  std::vector<Conflict> out;
-  for (const auto& cause : error.body.value("/details/causes"_json_pointer, json::array())) {
-    if (cause.value("reason", "") != "FieldManagerConflict") continue;
-    auto field = cause.value("field", "");
-    while (field.starts_with('.')) field.erase(0, 1);
-    out.push_back({field, manager_in(cause.value("message", ""))});
-  }
-  return out;
-}
+constexpr Millis kGoneLimit{120'000}, kKindLimit{30'000};
+// More than this at once and an API server answers 429.
+constexpr std::size_t kAtOnce = 100;
 
 // An autoscaler's, or a person's `kubectl scale`: the number is theirs.
 bool only_replicas(const std::vector<Conflict>& conflicts) {
   return conflicts.size() == 1 && conflicts[0].field == "spec.replicas";
-}
-
-Error explained(const ApiError& error, const json& manifest) {
-  const auto key = key_of(manifest);
-  Error out(error.code(), fmt::format("{}: {}", key.str(), error.message()));
-  out.hint(error.hint());
-  const auto conflicts = conflicts_in(error);
-  if (!conflicts.empty()) {
-    std::string text;
-    for (const auto& one : conflicts)
-      text += fmt::format("{}{} (of {})", text.empty() ? "" : ", ", one.field, one.manager);
-    out = Error(ExitCode::denied, fmt::format("{} has fields that somebody else set: {}", key.str(), text));
-    out.hint("take them out of the spec, or name them under `target`: `take_over: [FIELD…]`");
-  } else if (error.message().find("field is immutable") != std::string::npos) {
-    out.hint(fmt::format(
-        "this field cannot be changed in place: `kubectl delete {} -n {}` and run again, or give the "
-        "service another name",
-        key.str(), key.name_space));
-  } else if (error.status == 404 && error.message().find("namespaces") != std::string::npos) {
-    out.hint(fmt::format("make it with `kubectl create namespace {}`, or name another under `target`",
-                         key.name_space));
-  }
-  out.trail(fmt::format("while applying {}", key.str()));
-  return out;
 }
 
 }  // namespace
@@ -90,9 +46,20 @@ bool is_part_of(const json& part, const json& whole) {
 }
 
 json Writer::fit(json manifest) {
-  if (manifest.value("kind", "") == "PodDisruptionBudget" &&
-      manifest.value("apiVersion", "") == "policy/v1" && !kinds_.has("policy/v1", "PodDisruptionBudget"))
-    manifest["apiVersion"] = "policy/v1beta1";  // before 1.21
+  const auto kind = manifest.value("kind", ""), version = manifest.value("apiVersion", "");
+  // The same content under another version: the newest first.
+  static const std::map<std::string, std::vector<std::string>> versions = {
+      {"PodDisruptionBudget", {"policy/v1", "policy/v1beta1"}},                // before 1.21
+      {"HorizontalPodAutoscaler", {"autoscaling/v2", "autoscaling/v2beta2"}},  // before 1.23
+      {"CronJob", {"batch/v1", "batch/v1beta1"}}};                             // before 1.21
+  if (const auto it = versions.find(kind);
+      it != versions.end() && std::find(it->second.begin(), it->second.end(), version) != it->second.end())
+    for (const auto& one : it->second)
+      if (kinds_.has(one, kind)) {
+        manifest["apiVersion"] = one;
+        break;
+      }
+  if (!kinds_.is_namespaced(manifest.value("apiVersion", ""), kind)) manifest["metadata"].erase("namespace");
   return manifest;
 }
 
@@ -108,25 +75,37 @@ void Writer::fit_sleep(json& workload) {
   workload[at] = {{"sleep", {{"seconds", seconds}}}};
 }
 
+void Writer::side_by_side(std::size_t count, const std::function<Request(std::size_t)>& request,
+                          const std::function<void(std::size_t, Answer)>& done) {
+  std::size_t next = 0, running = 0;
+  while (next < count || running > 0) {
+    for (; next < count && running < kAtOnce; ++next, ++running)
+      api_.start(request(next), [&, i = next](Answer answer) {
+        --running;
+        done(i, std::move(answer));
+      });
+    api_.poll(Millis(1'000));
+  }
+}
+
 std::map<ObjectKey, json> Writer::look(const std::vector<ObjectKey>& keys) {
   std::map<ObjectKey, json> out;
   std::optional<Error> failure;
-  std::size_t left = 0;
-  for (const auto& key : keys) {
-    Request request;
-    request.path = kinds_.path(key);
-    ++left;
-    api_.start(std::move(request), [&, key](Answer answer) {
-      --left;
-      if (!answer.error)
-        out[key] = std::move(answer.body);
-      else if (answer.error->status == 404)
-        out[key] = nullptr;
-      else if (!failure)
-        failure = *answer.error;
-    });
-  }
-  while (left > 0) api_.poll(Millis(1'000));
+  side_by_side(
+      keys.size(),
+      [&](std::size_t i) {
+        Request request;
+        request.path = kinds_.path(keys[i]);
+        return request;
+      },
+      [&](std::size_t i, Answer answer) {
+        if (!answer.error)
+          out[keys[i]] = std::move(answer.body);
+        else if (answer.error->status == 404)
+          out[keys[i]] = nullptr;
+        else if (!failure)
+          failure = *answer.error;
+      });
   if (failure) throw *failure;
   return out;
 }
@@ -141,10 +120,14 @@ void Writer::check_ours(const std::vector<ObjectKey>& keys) {
       ours &= labels.value(name, "") == value.get<std::string>();
     if (ours) continue;
     const auto manager = labels.value("app.kubernetes.io/managed-by", "");
-    throw Error(ExitCode::denied, fmt::format("{} in namespace {} is there already and not of `{}`{}",
-                                              key.str(), key.name_space, place_.title(),
-                                              manager.empty() ? "" : fmt::format(": {} made it", manager)))
-        .hint("give the service another name, use another namespace, or remove that object first");
+    Error error(ExitCode::denied,
+                fmt::format("{}{} is there already and not of `{}`{}", key.str(),
+                            key.is_cluster_wide() ? "" : " in namespace " + key.name_space, place_.title(),
+                            manager.empty() ? "" : fmt::format(": {} made it", manager)));
+    throw error.hint(
+        key.is_cluster_wide()
+            ? "leave it out of the manifests, since it is there, or give yours another name"
+            : "give the service another name, use another namespace, or remove that object first");
   }
 }
 
@@ -159,73 +142,138 @@ Request Writer::patch(const json& manifest, bool force, bool dry_run) {
   return request;
 }
 
-void Writer::take_answer(const json& manifest, Answer answer, json& into, std::optional<Error>& failure,
-                         bool dry_run) {
-  if (!answer.error) {
-    into = std::move(answer.body);
-    return;
-  }
-  const auto conflicts = conflicts_in(*answer.error);
-  const bool allowed =
-      !conflicts.empty() && std::all_of(conflicts.begin(), conflicts.end(), [&](const Conflict& one) {
-        return take_over_.contains("*") || take_over_.contains(one.field);
+bool Writer::may_take(const std::vector<Conflict>& conflicts) const {
+  return !conflicts.empty() && std::all_of(conflicts.begin(), conflicts.end(), [&](const Conflict& one) {
+    return take_over_.contains("*") || take_over_.contains(one.field);
+  });
+}
+
+std::vector<Tried> Writer::put(const std::vector<json>& manifests, bool dry_run, bool look_behind_conflicts) {
+  std::vector<Tried> out(manifests.size());
+  struct Again {
+    std::size_t index;
+    json manifest;
+    bool force;
+  };
+  std::vector<Again> again;
+  side_by_side(
+      manifests.size(), [&](std::size_t i) { return patch(manifests[i], false, dry_run); },
+      [&](std::size_t i, Answer answer) {
+        auto& one = out[i];
+        if (!answer.error) {
+          one.object = std::move(answer.body);
+          return;
+        }
+        auto conflicts = conflicts_in(*answer.error);
+        if (only_replicas(conflicts) && !may_take(conflicts)) {
+          auto without = manifests[i];
+          without["spec"].erase("replicas");
+          again.push_back({i, std::move(without), false});
+        } else if (may_take(conflicts)) {
+          again.push_back({i, manifests[i], true});
+        } else {
+          // A webhook that cannot rehearse says so: what it would answer is not known before.
+          const bool unknown =
+              dry_run && answer.error->message().find("does not support dry run") != std::string::npos;
+          if (!unknown) one.refusal = explained(*answer.error, manifests[i]);
+          one.conflicts = std::move(conflicts);
+          if (!one.conflicts.empty() && look_behind_conflicts) again.push_back({i, manifests[i], true});
+        }
       });
-  if (allowed || only_replicas(conflicts)) {
-    auto again = manifest;
-    if (!allowed) again["spec"].erase("replicas");
-    try {
-      into = api_.call(patch(again, allowed, dry_run));
-    } catch (const ApiError& e) {
-      if (!failure) failure = explained(e, manifest);
-    }
-    return;
-  }
-  if (!failure) failure = explained(*answer.error, manifest);
+  side_by_side(
+      again.size(), [&](std::size_t i) { return patch(again[i].manifest, again[i].force, dry_run); },
+      [&](std::size_t i, Answer answer) {
+        auto& one = out[again[i].index];
+        if (!answer.error)
+          one.object = std::move(answer.body);
+        else if (!one.refusal)
+          one.refusal = explained(*answer.error, again[i].manifest);
+      });
+  return out;
+}
+
+std::vector<Tried> Writer::try_out(const std::vector<json>& manifests) {
+  return put(manifests, true, true);
 }
 
 std::vector<json> Writer::apply(const std::vector<json>& manifests, bool dry_run) {
-  std::vector<json> out(manifests.size());
-  std::vector<std::pair<std::size_t, Answer>> answers;
+  std::vector<json> out;
   std::optional<Error> failure;
-  std::size_t left = manifests.size();
-  for (std::size_t i = 0; i < manifests.size(); ++i)
-    api_.start(patch(manifests[i], false, dry_run), [&, i](Answer answer) {
-      answers.emplace_back(i, std::move(answer));
-      --left;
-    });
-  while (left > 0) api_.poll(Millis(1'000));
-  for (auto& [i, answer] : answers) take_answer(manifests[i], std::move(answer), out[i], failure, dry_run);
+  std::string more;
+  for (auto& one : put(manifests, dry_run, false)) {
+    out.push_back(std::move(one.object));
+    if (!one.refusal) continue;
+    if (failure) more += one.refusal->message() + "\n";
+    if (!failure) failure = *one.refusal;
+  }
+  if (failure && !more.empty()) failure->detail(more);
   if (failure) throw *failure;
   return out;
 }
 
+void Writer::rehearse(const std::vector<json>& manifests) {
+  std::vector<json> known;
+  for (const auto& manifest : manifests)
+    if (!kinds_.is_to_come(key_of(manifest))) known.push_back(manifest);
+  apply(known, true);
+}
+
+void Writer::await_kinds(const std::vector<json>& written) {
+  std::vector<ObjectKey> kinds;
+  for (const auto& object : written)
+    if (object.value("kind", "") == "CustomResourceDefinition") kinds.push_back(key_of(object));
+  if (kinds.empty()) return;
+  wait_until(kKindLimit, [&]() -> std::string {
+    for (const auto& [key, object] : look(kinds)) {
+      bool established = false;
+      std::string why = "the cluster does not take it up";
+      const auto conditions =
+          object.is_null() ? json::array() : object.value("/status/conditions"_json_pointer, json::array());
+      for (const auto& one : conditions) {
+        established |= one.value("type", "") == "Established" && one.value("status", "") == "True";
+        if (one.value("type", "") == "NamesAccepted" && one.value("status", "") == "False")
+          why = one.value("message", "its names are taken");
+      }
+      if (!established) return fmt::format("{} is not established: {}", key.str(), why);
+    }
+    return "";
+  });
+}
+
 void Writer::remove(const std::vector<ObjectKey>& keys, bool wait) {
   std::optional<Error> failure;
-  std::size_t left = keys.size();
-  for (const auto& key : keys) {
-    Request request;
-    request.method = "DELETE";
-    request.path = kinds_.path(key);
-    request.body = {{"kind", "DeleteOptions"}, {"apiVersion", "v1"}, {"propagationPolicy", "Foreground"}};
-    api_.start(std::move(request), [&, key](Answer answer) {
-      --left;
-      if (answer.error && answer.error->status != 404 && !failure)
-        failure = Error(*answer.error).trail(fmt::format("while removing {}", key.str()));
-    });
-  }
-  while (left > 0) api_.poll(Millis(1'000));
+  side_by_side(
+      keys.size(),
+      [&](std::size_t i) {
+        Request request;
+        request.method = "DELETE";
+        request.path = kinds_.path(keys[i]);
+        request.body = {{"kind", "DeleteOptions"}, {"apiVersion", "v1"}, {"propagationPolicy", "Foreground"}};
+        return request;
+      },
+      [&](std::size_t i, Answer answer) {
+        if (answer.error && answer.error->status != 404 && !failure)
+          failure = Error(*answer.error).trail(fmt::format("while removing {}", keys[i].str()));
+      });
   if (failure) throw *failure;
   if (!wait) return;
-  const auto deadline = std::chrono::steady_clock::now() + kGoneLimit;
-  Millis pause(50);
-  for (;;) {
+  wait_until(kGoneLimit, [&]() -> std::string {
     std::string still;
     for (const auto& [key, object] : look(keys))
-      if (!object.is_null()) still = key.str();
+      if (!object.is_null()) still = fmt::format("{} does not go away: a finalizer may hold it", key.str());
+    return still;
+  });
+}
+
+// Asks again, less and less often, until `what_for` has nothing left to name.
+void Writer::wait_until(Millis limit, const std::function<std::string()>& what_for) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  Millis pause(50);
+  for (;;) {
+    const auto still = what_for();
     if (still.empty()) return;
     if (std::chrono::steady_clock::now() > deadline)
-      throw Error(ExitCode::timeout, fmt::format("{} does not go away", still))
-          .hint("a finalizer may hold it: look at `kubectl get -o yaml`");
+      throw Error(ExitCode::timeout, still).hint("`kubectl get -o yaml` shows what it waits for");
     bool over = false;
     api_.later(pause, [&] { over = true; });
     while (!over) api_.poll(Millis(1'000));

@@ -1,5 +1,7 @@
 #include "plugins/kubernetes/cluster.h"
 
+#include "plugins/kubernetes/inventory.h"
+
 namespace slipway::kubernetes {
 
 namespace {
@@ -10,10 +12,20 @@ bool is_going(const json& object) {
   return object.contains("/metadata/deletionTimestamp"_json_pointer);
 }
 
+// Kind and name of what a HorizontalPodAutoscaler decides the replicas of.
+std::pair<std::string, std::string> scaled_by(const json& autoscaler) {
+  const auto target = autoscaler.value("/spec/scaleTargetRef"_json_pointer, json::object());
+  return {target.value("kind", ""), target.value("name", "")};
+}
+
 }  // namespace
 
 bool is_immutable_config(const ObjectKey& key) {
   return key.kind == "Secret" || key.kind == "ConfigMap";
+}
+
+bool is_kept(const ObjectKey& key) {
+  return is_immutable_config(key) || key.is_cluster_wide();
 }
 
 bool is_bare_secret(const json& manifest) {
@@ -39,7 +51,8 @@ Cluster::Cluster(Api& api, const Cluster& other)
       writer_(api, kinds_, place_, settings_.take_over),
       records_(api, place_),
       state_(other.state_),
-      live_(other.live_) {}
+      live_(other.live_),
+      first_replicas_(other.first_replicas_) {}
 
 void Cluster::set_phase(const std::string& phase) {
   if (state_.phase == phase) return;
@@ -51,63 +64,61 @@ std::string Cluster::collection(const char* api_version, const char* kind) {
   return kinds_.collection(kinds_.find(api_version, kind), place_.name_space);
 }
 
-// Kind and name of what a HorizontalPodAutoscaler decides the replicas of.
+// Those of others; slipway's own come and go with the release.
 std::set<std::pair<std::string, std::string>> Cluster::autoscaled() {
   Request request;
   request.path = fmt::format("/apis/autoscaling/v1/namespaces/{}/horizontalpodautoscalers",
                              url_encoded(place_.name_space));
   std::set<std::pair<std::string, std::string>> out;
   const auto list = api_.call(std::move(request));
-  for (const auto& item : list.value("items", json::array())) {
-    const auto target = item.value("/spec/scaleTargetRef"_json_pointer, json::object());
-    out.emplace(target.value("kind", ""), target.value("name", ""));
-  }
+  const auto ours = place_.labels();
+  for (const auto& item : list.value("items", json::array()))
+    if (!is_part_of(ours, item.value("/metadata/labels"_json_pointer, json::object())))
+      out.insert(scaled_by(item));
   return out;
 }
 
 void Cluster::fit(std::vector<ServiceObjects>& services) {
+  for (const auto& service : services)
+    for (const auto& object : service.config) kinds_.learn(object);
   for (auto& service : services) {
-    for (auto& object : service.after) object = writer_.fit(std::move(object));
+    for (auto* list : {&service.config, &service.traffic, &service.after})
+      for (auto& object : *list) object = writer_.fit(std::move(object));
     if (!service.own) writer_.fit_sleep(service.workload);
   }
 }
 
 void Cluster::leave_replicas(std::vector<ServiceObjects>& services) {
-  const auto scaled = autoscaled();
+  auto scaled = autoscaled();
+  for (const auto& service : services)
+    for (const auto* list : {&service.config, &service.after})
+      for (const auto& object : *list)
+        if (object.value("kind", "") == "HorizontalPodAutoscaler") scaled.insert(scaled_by(object));
   for (auto& service : services) {
     const auto key = key_of(service.workload);
-    if (scaled.contains({key.kind, key.name})) service.workload["spec"].erase("replicas");
+    if (!scaled.contains({key.kind, key.name})) continue;
+    first_replicas_[key] = service.workload.value("/spec/replicas"_json_pointer, 1);
+    service.workload["spec"].erase("replicas");
   }
+  // What was written in another version of its kind is the same object.
+  const auto wanted = keys_of(services);
+  std::map<ObjectKey, Written> objects;
+  for (const auto& [key, written] : state_.objects) {
+    auto now = kinds_.served(key);
+    if (!now) continue;  // the kind is gone, and the object with it
+    for (const auto& one : wanted)
+      if (one.kind == key.kind && one.name == key.name && one.name_space == key.name_space &&
+          one.group() == key.group())
+        now = one;
+    objects[*now] = written;
+  }
+  state_.objects = std::move(objects);
 }
 
 void Cluster::refresh(const std::vector<ServiceObjects>& services) {
   auto keys = keys_of(services);
   for (const auto& [key, _] : state_.objects) keys.insert(key);
-  std::set<std::pair<std::string, std::string>> kinds;
-  for (const auto& key : keys) kinds.insert({key.api_version, key.kind});
-  live_.clear();
-  std::optional<Error> failure;
-  std::size_t left = kinds.size();
-  for (const auto& kind : kinds) {
-    Request request;
-    request.path = kinds_.collection(kinds_.find(kind.first, kind.second), place_.name_space);
-    request.query["labelSelector"] = place_.selector();
-    api_.start(std::move(request), [&, kind](Answer answer) {
-      --left;
-      if (answer.error) {
-        if (!failure) failure = *answer.error;
-        return;
-      }
-      for (auto& item : answer.body["items"]) {
-        item["apiVersion"] = kind.first;  // lists leave it out of their items
-        item["kind"] = kind.second;
-        const auto key = key_of(item);
-        live_[key] = std::move(item);
-      }
-    });
-  }
-  while (left > 0) api_.poll(Millis(1'000));
-  if (failure) throw *failure;
+  live_ = live_objects(api_, kinds_, place_, keys);
 }
 
 bool Cluster::is_written(const json& manifest) const {
@@ -135,21 +146,40 @@ void Cluster::wait_for_those_that_go(const std::vector<json>& manifests) {
   writer_.remove(going, true);
 }
 
-void Cluster::write(const std::vector<json>& manifests) {
-  std::vector<json> todo;
+// To leave out a number that was ours would set it to one: an autoscaler's number is confirmed instead, and
+// one to begin with is given.
+json Cluster::as_sent(json manifest) const {
+  const auto replicas = "/spec/replicas"_json_pointer;
+  const auto now = live_.find(key_of(manifest));
+  if (manifest.contains("/spec/template"_json_pointer) && !manifest.contains(replicas) &&
+      now != live_.end() && now->second.contains(replicas))
+    manifest[replicas] = now->second.at(replicas);
+  if (const auto first = first_replicas_.find(key_of(manifest));
+      first != first_replicas_.end() && now == live_.end())
+    manifest[replicas] = first->second;
+  return manifest;
+}
+
+std::vector<json> Cluster::unwritten(const std::vector<json>& manifests) const {
+  std::vector<json> out;
   for (const auto& manifest : manifests)
-    if (!is_written(manifest) && !is_bare_secret(manifest)) todo.push_back(manifest);
+    if (!is_written(manifest) && !is_bare_secret(manifest)) out.push_back(manifest);
+  return out;
+}
+
+void Cluster::rehearse(const std::vector<ServiceObjects>& services) {
+  std::vector<json> todo;
+  for (const auto& service : services)
+    for (auto& manifest : unwritten(objects_of(service))) todo.push_back(as_sent(std::move(manifest)));
+  writer_.rehearse(todo);
+}
+
+void Cluster::write(const std::vector<json>& manifests) {
+  const auto todo = unwritten(manifests);
   if (todo.empty()) return;
   wait_for_those_that_go(todo);
-  // To leave out a number that was ours would set it to one: an autoscaler's number is confirmed instead.
-  auto sent = todo;
-  for (auto& manifest : sent) {
-    const auto replicas = "/spec/replicas"_json_pointer;
-    const auto now = live_.find(key_of(manifest));
-    if (manifest.contains("/spec/template"_json_pointer) && !manifest.contains(replicas) &&
-        now != live_.end())
-      manifest[replicas] = now->second.value(replicas, 1);
-  }
+  std::vector<json> sent;
+  for (const auto& manifest : todo) sent.push_back(as_sent(manifest));
   const auto objects = writer_.apply(sent);
   for (std::size_t i = 0; i < todo.size(); ++i) {
     const auto key = key_of(todo[i]);

@@ -33,6 +33,8 @@ struct Unhealthy {
 bool is_bare_secret(const json& manifest);
 // Named by its content and never changed: kept as long as a release names it.
 bool is_immutable_config(const ObjectKey& key);
+// Not removed with what left the spec: earlier releases may need it, or others of the cluster.
+bool is_kept(const ObjectKey& key);
 
 class Cluster {
  public:
@@ -44,6 +46,7 @@ class Cluster {
   const Place& place() const { return place_; }
   const Settings& settings() const { return settings_; }
   Context& context() { return context_; }
+  Kinds& kinds() { return kinds_; }
   Writer& writer() { return writer_; }
   Records& records() { return records_; }
   State& state() { return state_; }
@@ -56,13 +59,18 @@ class Cluster {
   // Where the rollout stands, for those who look from outside; "" when it just goes on.
   void set_phase(const std::string& phase);
 
-  // As this cluster wants them: API versions and fields that it has.
+  // As this cluster wants them: API versions and fields that it has; what the record has of them follows.
   void fit(std::vector<ServiceObjects>& services);
   // The number of replicas is left out where an autoscaler decides it.
   void leave_replicas(std::vector<ServiceObjects>& services);
   // One list a kind: what of this place is there now, of these kinds and those of the record.
   void refresh(const std::vector<ServiceObjects>& services);
   bool is_written(const json& manifest) const;
+  // With the number of replicas that belongs to it when it is written.
+  json as_sent(json manifest) const;
+  // Everything once without effect: rights that are missing, fields of others and what the cluster does not
+  // change are known before anything is touched. Throws what write() would throw.
+  void rehearse(const std::vector<ServiceObjects>& services);
   // Those that are not written as they should be.
   void write(const std::vector<json>& manifests);
   // Names objects as ours in the record, before they are written: throws Error(denied) for a foreign one.
@@ -83,6 +91,7 @@ class Cluster {
  private:
   std::set<std::pair<std::string, std::string>> autoscaled();
   std::string collection(const char* api_version, const char* kind);
+  std::vector<json> unwritten(const std::vector<json>& manifests) const;
   void wait_for_those_that_go(const std::vector<json>& manifests);
   bool listed() const;
 
@@ -95,6 +104,7 @@ class Cluster {
   Records records_;
   State state_;
   std::map<ObjectKey, json> live_;
+  std::map<ObjectKey, int> first_replicas_;  // of what an autoscaler decides about from then on
   // Told by watches, and by the clock, which decides about faults that last.
   std::shared_ptr<bool> news_ = std::make_shared<bool>(false), ticking_ = std::make_shared<bool>(false);
   std::optional<Watch> deployments_, stateful_sets_, replica_sets_, jobs_, pods_;

@@ -63,9 +63,18 @@ json service_schema() {
        {"stop_grace_ms", number("from the stop signal to the kill", 0, 86'400'000)},
        {"resources", object({{"requests", by_name("cpu, memory")}, {"limits", by_name("cpu, memory")}})},
        {"manifests", object({{"files", texts("YAML files of the project (globs)")},
+                             {"kustomize", text("a folder of the project, for `kustomize build`")},
                              {"command", texts("argv that prints them, run in the project's folder")},
                              {"image", text("the name in them that stands for the image")}},
                             {"image"})},
+       {"autoscale", object({{"min", number("least replicas", 1, 1'000)},
+                             {"max", number("most replicas", 1, 1'000)},
+                             {"cpu", number("percent of what is requested", 1, 1'000)},
+                             {"memory", number("percent of what is requested", 1, 1'000)}},
+                            {"min", "max"})},
+       {"service_account", object({{"name", text("one that is there (default: one is made)")},
+                                   {"annotations", by_name("of the one that is made")},
+                                   {"token", flag("pods find a token of it")}})},
        {"before", hook},
        {"after", hook},
        {"ingress", object({{"host", text("its name outside")},
@@ -86,6 +95,8 @@ json place(json more = json::object()) {
       object({{"kubeconfig", text("a file (default: $KUBECONFIG, ~/.kube/config, a service account)")},
               {"context", text("of the kubeconfig (default: its current one)")},
               {"namespace", text("default: the context's")},
+              {"create_namespace", flag("make the namespace when it is not there")},
+              {"network_policy", flag("only who depends on a service reaches it")},
               {"prune", flag("remove what left the spec (default true)")},
               {"take_over", texts("fields that may be taken from other managers; * means all")},
               {"deadline_ms", number("for one service to become healthy", 1, 86'400'000)},
@@ -123,6 +134,11 @@ PluginInfo describe() {
   render.can_preview = true;
   render.secrets = {"*"};
   info.actions.push_back(std::move(render));
+  auto diff = action("diff", "Tells field by field what apply would change, by the cluster's own word.",
+                     object(place({{"services", services}}), {"project", "environment", "services"}));
+  diff.can_preview = true;
+  diff.secrets = {"*"};
+  info.actions.push_back(std::move(diff));
   info.actions.push_back(action("status", "Tells what runs.", object(place(), {"project", "environment"})));
   info.actions.push_back(action("logs", "Shows what services wrote.",
                                 object(place({{"services", texts("only of these")},

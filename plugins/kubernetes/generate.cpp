@@ -1,5 +1,6 @@
 #include "plugins/kubernetes/generate.h"
 
+#include "plugins/kubernetes/around.h"
 #include "plugins/kubernetes/own_manifests.h"
 #include "sys/base64.h"
 #include "sys/digest.h"
@@ -64,27 +65,38 @@ class Service {
     find_check();
   }
 
-  ServiceObjects objects() {
-    if (params_.contains("manifests")) {
-      const auto& manifests = params_["manifests"];
-      auto own = own_objects(read_manifests(manifests, invocation_.project_dir), name_,
-                             value(manifests, "image", std::string()), reference_, place_);
-      own.depends_on = texts(params_, "depends_on");
-      own.ready_within_ms = ready_within_;
-      own.declared = short_hash(json::array({own.config, own.workload, own.after}));
-      put_strategy(own);
-      return own;
+  std::vector<ServiceObjects> own() const {
+    const auto& manifests = params_["manifests"];
+    auto out = own_objects(read_manifests(manifests, invocation_.project_dir), name_,
+                           value(manifests, "image", std::string()), reference_, place_);
+    for (auto& one : out) {
+      one.depends_on = texts(params_, "depends_on");
+      one.ready_within_ms = ready_within_;
+      one.declared = short_hash(json::array({one.config, one.workload, one.after}));
+      put_strategy(one);
     }
+    return out;
+  }
+
+  // `dependents`: services that may reach it where a network policy is asked for.
+  std::vector<ServiceObjects> objects(const std::vector<std::string>& dependents) {
+    if (params_.contains("manifests")) return own();
     ServiceObjects out;
     out.name = name_;
     out.depends_on = texts(params_, "depends_on");
+    if (params_.contains("service_account"))
+      out.config = service_account(place_, name_, params_["service_account"]);
     auto template_ = pod_template(out.config);
     if (auto service = make_service()) out.config.push_back(*std::move(service));
     if (params_.contains("before")) out.before_job = job("before", template_);
     if (params_.contains("after")) out.after_job = job("after", template_);
     out.workload = make_workload(std::move(template_));
-    const auto replicas = value(params_, "replicas", 1);
-    if (replicas > 1 && !keeps_data()) out.after.push_back(disruption_budget());
+    if (first_replicas() > 1 && !keeps_data()) out.after.push_back(disruption_budget(place_, name_));
+    if (params_.contains("autoscale"))
+      out.after.push_back(autoscaler(place_, name_, params_["autoscale"], out.workload));
+    if (value(invocation_.params.value("target", json::object()), "network_policy", false) && !ports_.empty())
+      out.config.push_back(
+          network_policy(place_, name_, dependents, params_.contains("ingress") ? ports_[0] : 0));
     if (params_.contains("ingress")) {
       out.after.push_back(ingress());
       const auto& way = params_["ingress"];
@@ -94,7 +106,7 @@ class Service {
     out.ready_within_ms = ready_within_;
     out.declared = short_hash(declared());
     put_strategy(out);
-    return out;
+    return {std::move(out)};
   }
 
  private:
@@ -123,19 +135,18 @@ class Service {
     }
   }
 
+  // An autoscaler goes on from it.
+  int first_replicas() const {
+    const auto replicas = value(params_, "replicas", 1);
+    if (!params_.contains("autoscale")) return replicas;
+    const auto& scale = params_["autoscale"];
+    return std::clamp(replicas, scale["min"].get<int>(), scale["max"].get<int>());
+  }
+
   bool keeps_data() const { return params_.contains("volumes") || value(params_, "stateful", false); }
 
-  json metadata(const std::string& name) const {
-    auto labels = place_.labels();
-    labels["app.kubernetes.io/name"] = name_;
-    return {{"name", name}, {"namespace", place_.name_space}, {"labels", labels}};
-  }
-
-  json pod_labels() const {
-    return {{"app.kubernetes.io/name", name_},
-            {"app.kubernetes.io/part-of", place_.project},
-            {"slipway.dev/environment", place_.environment}};
-  }
+  json metadata(const std::string& name) const { return metadata_of(place_, name_, name); }
+  json pod_labels() const { return selector_of(place_, name_); }
 
   void find_ports() {
     const auto add = [&](int port) {
@@ -268,7 +279,14 @@ class Service {
     secure(pod, container);
     pod["containers"] = json::array({std::move(container)});
     if (!volumes.empty()) pod["volumes"] = std::move(volumes);
-    return {{"metadata", {{"labels", pod_labels()}}}, {"spec", std::move(pod)}};
+    if (params_.contains("service_account")) {
+      const auto& account = params_["service_account"];
+      pod["serviceAccountName"] = value(account, "name", name_);
+      pod["automountServiceAccountToken"] = value(account, "token", false);
+    }
+    auto labels = pod_labels();
+    labels[kServiceLabel] = name_;
+    return {{"metadata", {{"labels", std::move(labels)}}}, {"spec", std::move(pod)}};
   }
 
   // A pod is told to end at the same moment as every node is told to send it nothing more: it goes on serving
@@ -343,9 +361,8 @@ class Service {
   }
 
   json make_workload(json pod) const {
-    const auto replicas = value(params_, "replicas", 1);
     json spec = {{"selector", {{"matchLabels", pod_labels()}}},
-                 {"replicas", replicas},
+                 {"replicas", first_replicas()},
                  {"revisionHistoryLimit", 3},
                  {"template", std::move(pod)}};
     if (!keeps_data()) {
@@ -403,9 +420,10 @@ class Service {
 
   // Not those of the service: it would get requests.
   json job_labels(const char* when) const {
-    return {{"app.kubernetes.io/name", fmt::format("{}-{}", name_, when)},
-            {"app.kubernetes.io/part-of", place_.project},
-            {"slipway.dev/environment", place_.environment}};
+    auto out = selector_of(place_, fmt::format("{}-{}", name_, when));
+    out[kServiceLabel] = name_;
+    out[kPartLabel] = when;
+    return out;
   }
 
   json ingress() const {
@@ -422,13 +440,6 @@ class Service {
             {"kind", "Ingress"},
             {"metadata", metadata(name_)},
             {"spec", std::move(spec)}};
-  }
-
-  json disruption_budget() const {
-    return {{"apiVersion", "policy/v1"},
-            {"kind", "PodDisruptionBudget"},
-            {"metadata", metadata(name_)},
-            {"spec", {{"maxUnavailable", 1}, {"selector", {{"matchLabels", pod_labels()}}}}}};
   }
 
   json declared() const {
@@ -463,25 +474,50 @@ std::string Place::selector() const {
       environment);
 }
 
+std::string service_of(const json& pod) {
+  const auto at = "/metadata/labels"_json_pointer;
+  const auto& labels = pod.contains(at) ? pod.at(at) : json::object();
+  const auto part = labels.value(kPartLabel, "");
+  return labels.value(kServiceLabel, "") + (part.empty() ? "" : "." + part);
+}
+
 std::vector<ServiceObjects> generate(const Invocation& invocation, const Place& place,
                                      const oci::Store& store, Secrets secrets) {
   check_name(place.project, "project");
   check_name(place.environment, "environment");
-  std::vector<ServiceObjects> out;
   const auto& services = invocation.params.at("services");
+  std::map<std::string, std::vector<std::string>> dependents;
+  for (const auto& [name, params] : services.items())
+    for (const auto& [on, _] : texts(params, "depends_on")) dependents[on].push_back(name);
+  std::vector<ServiceObjects> out;
+  std::map<std::string, std::vector<std::string>> parts;
   for (const auto& [name, params] : services.items()) {
     try {
-      out.push_back(Service(name, params, invocation, place, store, secrets).objects());
-      for (const auto& [on, _] : out.back().depends_on)
+      for (const auto& [on, _] : texts(params, "depends_on"))
         if (!services.contains(on))
           throw Error(ExitCode::usage,
                       fmt::format("it depends on `{}`, which is no service of this release", on));
+      for (auto& one : Service(name, params, invocation, place, store, secrets).objects(dependents[name])) {
+        if (one.name != name) parts[name].push_back(one.name);
+        out.push_back(std::move(one));
+      }
     } catch (Error& e) {
       e.trail(fmt::format("in service `{}`", name));
       throw;
     }
   }
+  // Who waits for a service waits for all of it.
+  for (auto& one : out)
+    for (const auto& [on, until] : std::map(one.depends_on))
+      for (const auto& part : parts[on]) one.depends_on[part] = until;
   return out;
+}
+
+std::optional<json::json_pointer> pod_of(const json& object) {
+  if (object.value("kind", "") == "Pod") return json::json_pointer();
+  for (const char* at : {"/spec/template", "/spec/jobTemplate/spec/template"})
+    if (const json::json_pointer pointer(at); object.contains(pointer / "spec")) return pointer;
+  return std::nullopt;
 }
 
 std::map<std::string, std::string> images_of(const json& workload) {

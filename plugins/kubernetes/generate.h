@@ -20,12 +20,19 @@ struct Place {
   std::string selector() const;  // a labelSelector that means all of them
 };
 
+// On every pod: of which service it is, and of which part of it when it is not the service itself ("before",
+// another workload of own manifests).
+inline constexpr const char* kServiceLabel = "slipway.dev/service";
+inline constexpr const char* kPartLabel = "slipway.dev/part";
+// "web", or "web.worker" of a part.
+std::string service_of(const json& pod);
+
 struct ServiceObjects {
-  std::string name;
-  std::vector<json> config;   // Secrets, ConfigMaps, Services: before any workload
+  std::string name;           // of the service, or "web.worker": another workload of its manifests
+  std::vector<json> config;   // all but workloads, `traffic` and `after`: before any workload
   json workload;              // a Deployment or StatefulSet
   std::vector<json> traffic;  // Services that are switched to it when it is healthy (blue-green)
-  std::vector<json> after;    // PodDisruptionBudget, Ingress: when it serves
+  std::vector<json> after;    // PodDisruptionBudget, Ingress, autoscaler: when it serves
   json before_job,
       after_job;  // once in each release that changes the workload; null: none. Their names are prefixes
   std::map<std::string, std::string> depends_on;  // name → "healthy" or "started"
@@ -47,9 +54,13 @@ enum class Secrets {
   unknown,  // a look ahead: objects have placeholders, only `declared` means something
 };
 
-// In the order of the params. Throws Error(usage) naming the service and what is wrong with it.
+// In the order of the params, each service before its parts. Throws Error(usage) naming the service and what
+// is wrong with it.
 std::vector<ServiceObjects> generate(const Invocation& invocation, const Place& place,
                                      const oci::Store& store, Secrets secrets);
+
+// Where an object holds the template of its pods, or is a pod itself; nullopt: nowhere.
+std::optional<json::json_pointer> pod_of(const json& object);
 
 // The images of a workload, by container.
 std::map<std::string, std::string> images_of(const json& workload);

@@ -15,6 +15,11 @@ const Kind* well_known(const std::string& api_version, const std::string& kind) 
       {"v1", "ServiceAccount", "serviceaccounts", true},
       {"v1", "PersistentVolumeClaim", "persistentvolumeclaims", true},
       {"v1", "Namespace", "namespaces", false},
+      {"apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false},
+      {"rbac.authorization.k8s.io/v1", "Role", "roles", true},
+      {"rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", true},
+      {"rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", false},
+      {"rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", false},
       {"apps/v1", "Deployment", "deployments", true},
       {"apps/v1", "StatefulSet", "statefulsets", true},
       {"apps/v1", "DaemonSet", "daemonsets", true},
@@ -34,6 +39,11 @@ std::string root_of(const std::string& api_version) {
 }
 
 }  // namespace
+
+std::string ObjectKey::group() const {
+  const auto slash = api_version.find('/');
+  return slash == std::string::npos ? "" : api_version.substr(0, slash);
+}
 
 std::string ObjectKey::str() const {
   std::string out = kind;
@@ -70,10 +80,46 @@ bool Kinds::has(const std::string& api_version, const std::string& kind) {
 const Kind& Kinds::find(const std::string& api_version, const std::string& kind) {
   if (const auto* known = well_known(api_version, kind)) return *known;
   discover(api_version);
-  const auto it = found_.find({api_version, kind});
-  if (it != found_.end()) return it->second;
+  if (const auto it = found_.find({api_version, kind}); it != found_.end()) return it->second;
+  if (const auto it = learnt_.find({api_version, kind}); it != learnt_.end()) return it->second;
   throw Error(ExitCode::usage, fmt::format("the cluster has no kind `{}` in `{}`", kind, api_version))
       .hint("`kubectl api-resources` lists what it has; custom kinds must be installed first");
+}
+
+void Kinds::learn(const json& object) {
+  if (object.value("kind", "") != "CustomResourceDefinition") return;
+  const auto& spec = object.contains("spec") ? object.at("spec") : json::object();
+  const auto kind = spec.value("/names/kind"_json_pointer, ""), group = spec.value("group", "");
+  const auto plural = spec.value("/names/plural"_json_pointer, "");
+  for (const auto& version : spec.value("versions", json::array())) {
+    const auto api_version = group + "/" + version.value("name", "");
+    learnt_[{api_version, kind}] = {api_version, kind, plural, spec.value("scope", "") != "Cluster"};
+  }
+}
+
+bool Kinds::is_to_come(const ObjectKey& key) {
+  return learnt_.contains({key.api_version, key.kind}) && !has(key.api_version, key.kind);
+}
+
+std::optional<ObjectKey> Kinds::served(const ObjectKey& key) {
+  if (has(key.api_version, key.kind) || is_to_come(key)) return key;
+  if (key.group().empty()) return std::nullopt;
+  const auto group = api_.find("/apis/" + key.group());
+  if (!group) return std::nullopt;
+  auto out = key;
+  for (const auto& version : group->value("versions", json::array())) {
+    out.api_version = version.value("groupVersion", "");
+    if (has(out.api_version, out.kind)) return out;
+  }
+  return std::nullopt;
+}
+
+bool Kinds::is_namespaced(const std::string& api_version, const std::string& kind) {
+  if (const auto* known = well_known(api_version, kind)) return known->namespaced;
+  discover(api_version);
+  for (const auto* map : {&found_, &learnt_})
+    if (const auto it = map->find({api_version, kind}); it != map->end()) return it->second.namespaced;
+  return true;
 }
 
 std::string Kinds::collection(const Kind& kind, const std::string& name_space) const {

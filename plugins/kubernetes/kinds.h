@@ -15,7 +15,9 @@ struct Kind {
 struct ObjectKey {
   std::string api_version, kind, name_space, name;  // name_space "" for those of the whole cluster
   auto operator<=>(const ObjectKey&) const = default;
-  std::string str() const;  // "deployment/users", as kubectl says it
+  bool is_cluster_wide() const { return name_space.empty(); }
+  std::string group() const;  // "apps"; "" of v1
+  std::string str() const;    // "deployment/users", as kubectl says it
 };
 ObjectKey key_of(const json& object);
 
@@ -25,6 +27,14 @@ class Kinds {
   // Throws Error(usage) when the cluster has no such kind.
   const Kind& find(const std::string& api_version, const std::string& kind);
   bool has(const std::string& api_version, const std::string& kind);
+  // The kinds that a CustomResourceDefinition brings, before the cluster has it; other objects bring none.
+  void learn(const json& object);
+  // Custom kinds that were learnt and are not there yet: nothing of theirs can be asked for.
+  bool is_to_come(const ObjectKey& key);
+  // `key` in a version that the cluster serves now (clusters drop old ones); nullopt when it has none.
+  std::optional<ObjectKey> served(const ObjectKey& key);
+  // False when nothing of the kind is in namespaces; true when that is not known either.
+  bool is_namespaced(const std::string& api_version, const std::string& kind);
   std::string collection(const Kind& kind, const std::string& name_space) const;
   std::string path(const ObjectKey& key);
 
@@ -32,7 +42,7 @@ class Kinds {
   void discover(const std::string& api_version);
 
   Api& api_;
-  std::map<std::pair<std::string, std::string>, Kind> found_;
+  std::map<std::pair<std::string, std::string>, Kind> found_, learnt_;
   std::map<std::string, bool> asked_;  // by apiVersion
 };
 

@@ -23,8 +23,11 @@ Outcome logs(Api& api, const Place& place, const json& params, Context& context)
   std::map<std::string, std::shared_ptr<PodLog>> shown;
   const auto open = [&](const json& pod) {
     const auto name = pod.value("/metadata/name"_json_pointer, "");
-    const auto service = pod.value("/metadata/labels/app.kubernetes.io~1name"_json_pointer, "");
-    if (!services.empty() && std::find(services.begin(), services.end(), service) == services.end()) return;
+    const auto service = pod.value(json::json_pointer("/metadata/labels") / kServiceLabel, "");
+    const auto is_wanted = [&](const std::string& one) {
+      return std::find(services.begin(), services.end(), one) != services.end();
+    };
+    if (!services.empty() && !is_wanted(service) && !is_wanted(service_of(pod))) return;
     if (!shown.contains(name) && has_started(pod))
       shown[name] = kubernetes::follow(api, place, pod, name, context, count, follow);
   };

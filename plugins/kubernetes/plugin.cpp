@@ -2,6 +2,7 @@
 
 #include "plugins/kubernetes/actions.h"
 #include "plugins/kubernetes/describe.h"
+#include "plugins/kubernetes/diff.h"
 #include "plugins/kubernetes/lease.h"
 
 namespace slipway {
@@ -37,6 +38,38 @@ std::size_t replicas_of(const std::vector<ServiceObjects>& services) {
   return out;
 }
 
+// Before the first record or lock is written into it. One who may not look at namespaces has one already.
+void make_namespace(Api& api, const Place& place, const json& manifest) {
+  try {
+    if (api.find("/api/v1/namespaces/" + url_encoded(place.name_space))) return;
+  } catch (const ApiError& e) {
+    if (e.status != 403) throw;
+    return;
+  }
+  Request request;
+  request.method = "POST";
+  request.path = "/api/v1/namespaces";
+  request.query["fieldManager"] = "slipway";
+  request.body = manifest;
+  try {
+    api.call(std::move(request));
+  } catch (const ApiError& e) {
+    if (e.reason != "AlreadyExists") throw;
+  }
+}
+
+// The target's, when the user asks for it there or in own manifests.
+std::optional<json> wanted_namespace(const Invocation& invocation, const Place& place,
+                                     const std::vector<ServiceObjects>& services) {
+  for (const auto& service : services)
+    for (const auto& object : service.config)
+      if (object.value("kind", "") == "Namespace" && key_of(object).name == place.name_space) return object;
+  if (!target_of(invocation).value("create_namespace", false)) return std::nullopt;
+  return json{{"apiVersion", "v1"},
+              {"kind", "Namespace"},
+              {"metadata", {{"name", place.name_space}, {"labels", place.labels()}}}};
+}
+
 class Kubernetes : public Plugin {
  public:
   const PluginInfo& info() const override { return info_; }
@@ -48,6 +81,7 @@ class Kubernetes : public Plugin {
     Api api(std::move(connection), context.stop(),
             [&](const std::string& text) { context.log(text + "\n", true); });
     if (invocation.action == "apply") return apply(invocation, api, place, context);
+    if (invocation.action == "diff") return Outcome::success(compared(invocation, api, place, context));
     if (invocation.action == "status") return status(api, place);
     if (invocation.action == "logs") return logs(api, place, invocation.params, context);
     if (invocation.action == "rollback")
@@ -60,9 +94,14 @@ class Kubernetes : public Plugin {
 
   json preview(const Invocation& invocation, Context& context) override {
     if (invocation.action == "render") return {{"manifests", manifests(invocation)}, {"changes", false}};
-    if (invocation.action != "apply") return Plugin::preview(invocation, context);
+    if (invocation.action != "apply" && invocation.action != "diff")
+      return Plugin::preview(invocation, context);
     auto connection = connect(invocation);
     const auto place = place_of(invocation, connection);
+    if (invocation.action == "diff") {
+      Api api(std::move(connection), context.stop());
+      return compared(invocation, api, place, context);
+    }
     const auto services =
         generate(invocation, place, oci::open_user_store(invocation.cache_dir), Secrets::unknown);
     Api api(std::move(connection), context.stop());
@@ -84,6 +123,8 @@ class Kubernetes : public Plugin {
     const auto services =
         generate(invocation, place, oci::open_user_store(invocation.cache_dir), Secrets::given);
     const auto settings = settings_of(invocation);
+    if (const auto manifest = wanted_namespace(invocation, place, services))
+      make_namespace(api, place, *manifest);
     {
       Rollout look(api, place, settings, context, invocation.project_dir);
       if (look.is_done(services)) {
@@ -100,6 +141,16 @@ class Kubernetes : public Plugin {
     // What serves is looked at again, under the lock.
     Rollout rollout(api, place, settings, context, invocation.project_dir);
     return rollout.run(services, "", [&] { lease.check(); });
+  }
+
+  static json compared(const Invocation& invocation, Api& api, const Place& place, Context& context) {
+    const auto services =
+        generate(invocation, place, oci::open_user_store(invocation.cache_dir), Secrets::given);
+    const auto settings = settings_of(invocation);
+    Rollout rollout(api, place, settings, context);
+    auto out = diff(rollout, services);
+    out["namespace"] = place.name_space;
+    return out;
   }
 
   // Without a word to the cluster.

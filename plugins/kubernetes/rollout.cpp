@@ -6,6 +6,7 @@
 #include "plugins/kubernetes/blue_green.h"
 #include "plugins/kubernetes/canary.h"
 #include "plugins/kubernetes/color.h"
+#include "plugins/kubernetes/inventory.h"
 #include "plugins/kubernetes/jobs.h"
 
 namespace slipway::kubernetes {
@@ -56,7 +57,7 @@ bool Rollout::is_done(const std::vector<ServiceObjects>& given) {
   cluster_->refresh(services);
   const auto wanted = keys_of(services);
   for (const auto& [key, _] : state.objects)
-    if (!wanted.contains(key) && !is_immutable_config(key)) return false;
+    if (!wanted.contains(key) && !is_kept(key)) return false;
   for (const auto& service : services) {
     for (const auto& object : objects_of(service))
       if (!cluster_->is_written(object)) return false;
@@ -100,6 +101,48 @@ std::vector<std::string> Rollout::foresee(const std::vector<ServiceObjects>& ser
   return out;
 }
 
+std::vector<Rollout::Change> Rollout::compare(std::vector<ServiceObjects> services) {
+  auto& state = cluster_->state();
+  resolve(services, state.release.empty() ? std::nullopt : cluster_->records().release(state.release));
+  cluster_->refresh(services);
+  const auto& live = cluster_->live();
+  std::vector<Change> out;
+  std::vector<json> asked;
+  std::vector<std::size_t> places;
+  const auto was_written = [&](const json& manifest) {
+    const auto it = state.objects.find(key_of(manifest));
+    return it != state.objects.end() && it->second.hash == hash_of(manifest);
+  };
+  for (const auto& service : services) {
+    for (const auto& manifest : objects_of(service)) {
+      const auto now = live.find(key_of(manifest));
+      Change change{service.name,
+                    cluster_->as_sent(manifest),
+                    now == live.end() ? json() : now->second,
+                    {},
+                    was_written(manifest)};
+      if (change.was_written && !change.before.is_null() && is_part_of(manifest, change.before)) continue;
+      if (cluster_->kinds().is_to_come(key_of(manifest))) {
+        change.tried.object = manifest;
+      } else {
+        places.push_back(out.size());
+        asked.push_back(change.manifest);
+      }
+      out.push_back(std::move(change));
+    }
+  }
+  auto answers = cluster_->writer().try_out(asked);
+  for (std::size_t i = 0; i < places.size(); ++i) out[places[i]].tried = std::move(answers[i]);
+  const auto wanted = keys_of(services);
+  for (const auto& [key, _] : state.objects) {
+    const auto now = live.find(key);
+    if (wanted.contains(key) || is_kept(key) || !cluster_->settings().prune || now == live.end()) continue;
+    const auto labels = now->second.value("/metadata/labels"_json_pointer, json::object());
+    out.push_back({labels.value("app.kubernetes.io/name", ""), nullptr, now->second, {}, false});
+  }
+  return out;
+}
+
 void Rollout::begin(const std::vector<ServiceObjects>& services, const std::string& rollback_of) {
   auto& state = cluster_->state();
   std::vector<ObjectKey> fresh;
@@ -111,6 +154,7 @@ void Rollout::begin(const std::vector<ServiceObjects>& services, const std::stri
       if (is_bare_secret(object) && !cluster_->live().contains(key_of(object)))
         throw Error(ExitCode::denied, fmt::format("{} of that release is gone", key_of(object).str()))
             .hint("its values are kept in the cluster only: run `slipway run` with the secrets at hand");
+  cluster_->rehearse(services);
   if (!state.rollout.empty()) end_cut_off();
   release_.id = fmt::format("r{}", ++state.last);
   release_.state = "rolling";
@@ -158,7 +202,10 @@ void Rollout::bring_out(const std::vector<Level>& levels) {
   for (const auto& level : levels)
     for (const auto* service : level)
       config.insert(config.end(), service->config.begin(), service->config.end());
-  cluster_->write(config);
+  for (const auto& group : in_order(std::move(config))) {
+    cluster_->write(group);
+    cluster_->writer().await_kinds(group);
+  }
   cluster_->watch();
   for (const auto& level : levels) bring_out(level);
 }
@@ -225,7 +272,7 @@ void Rollout::commit(const std::vector<ServiceObjects>& services) {
       if (!service.color.empty() || !before->color.empty()) left.erase(key_of(before->workload));
   std::vector<ObjectKey> gone;
   for (const auto& [key, _] : state.objects) {
-    if (wanted.contains(key) || is_immutable_config(key)) continue;
+    if (wanted.contains(key) || is_kept(key)) continue;
     const bool silent = !left.contains(key);
     if (!cluster_->settings().prune && !silent) continue;
     gone.push_back(key);
@@ -233,6 +280,13 @@ void Rollout::commit(const std::vector<ServiceObjects>& services) {
     cluster_->log(fmt::format("{}: no longer part of the release, removed", key.str()));
     changed_.insert(key.name);
   }
+  std::erase_if(state.objects, [&](const auto& one) {
+    const auto& key = one.first;
+    if (!key.is_cluster_wide() || wanted.contains(key)) return false;
+    cluster_->log(fmt::format(
+        "{}: no longer part of the release, left where it is: it belongs to the whole cluster", key.str()));
+    return true;
+  });
   cluster_->remove(gone);
   retire();
   cluster_->save_state();
@@ -323,7 +377,8 @@ std::vector<std::string> Rollout::go_back() {
     const auto wanted = keys_of(services);
     std::vector<ObjectKey> gone;
     for (const auto& [key, _] : state.objects)
-      if (!wanted.contains(key) && (!is_immutable_config(key) || !before_)) gone.push_back(key);
+      if (!wanted.contains(key) && !key.is_cluster_wide() && (!is_immutable_config(key) || !before_))
+        gone.push_back(key);
     cluster_->remove(gone);
     release_.state = "failed";
     cluster_->records().save(release_);

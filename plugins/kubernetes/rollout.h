@@ -23,6 +23,14 @@ class Rollout {
   bool is_done(const std::vector<ServiceObjects>& services);
   // Lines that tell what run() would change; empty: nothing.
   std::vector<std::string> foresee(const std::vector<ServiceObjects>& services);
+  // What run() would write and remove, asked of the cluster without effect; secrets are at hand.
+  struct Change {
+    std::string service;
+    json manifest, before;  // null: it goes; it is not there
+    Tried tried;
+    bool was_written = false;  // it is in the spec as it was written: others changed it
+  };
+  std::vector<Change> compare(std::vector<ServiceObjects> services);
   // The caller holds the Lease.
   Outcome run(std::vector<ServiceObjects> services, const std::string& rollback_of,
               const std::function<void()>& check);

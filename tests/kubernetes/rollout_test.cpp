@@ -419,7 +419,6 @@ TEST_CASE("own manifests are rolled out with the images of the release, and mist
   refused(workload + "---\njust text\n", "k8s/all.yaml:14:1: this is no object of a cluster");
   refused(workload + "---\n" + workload, "deployment/front stands here twice");
   refused("apiVersion: v1\nkind: Service\nmetadata: {name: x}\n", "no Deployment and no StatefulSet");
-  refused("apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n", "belongs to the whole cluster");
   refused(workload + "---\napiVersion: v1\nkind: Service\nmetadata: {name: x, namespace: other}\n",
           "is for the namespace `other`");
   auto foreign = workload;

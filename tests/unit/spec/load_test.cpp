@@ -61,7 +61,7 @@ slipway.yaml:7:12: there is no image `usres`
      7 |     image: usres
        |            ^~~~~
   hint: did you mean `users`?
-slipway.yaml:8:15: this must be a whole number from 1 to 100, not `many`
+slipway.yaml:8:15: this must be a whole number from 1 to 1000, not `many`
      8 |     replicas: many
        |               ^~~~
 slipway.yaml:9:45: this must be a duration, not `5`
@@ -181,6 +181,26 @@ TEST_CASE("the rules between keys", "[spec]") {
             .find("write `NAME: value` instead of `- NAME=value`") != std::string::npos);
   CHECK(mistakes(kHead + "retain: {cache: huge}\n").find("this must be a size, not `huge`") !=
         std::string::npos);
+}
+
+TEST_CASE("numbers of replicas, autoscalers and ways in that cannot be are told with their place", "[spec]") {
+  const auto told = [](const std::string& service, const std::string& words) {
+    INFO(service);
+    const auto said = mistakes(kHead + "images: {a: {}}\nservices: {s: {image: a, port: 1, " + service +
+                               "}, t: {image: a, port: 1, "
+                               "ingress: {host: h}}}\n");
+    INFO(said);
+    CHECK(said.find("slipway.yaml:4:") == 0);
+    CHECK(said.find(words) != std::string::npos);
+  };
+  told("replicas: 0", "a service has at least one replica");
+  told("replicas: 10000", "this must be a whole number from 1 to 1000, not `10000`");
+  told("autoscale: {min: 5, max: 2}", "`min` 5 is more than `max` 2");
+  told("autoscale: {max: 2, cpu: much}", "this must be a share of what is requested, not `much`");
+  told("ingress: {host: h, path: /}", "`s` and `t` both have the way in h/");
+  told("service_account: {name: x, annotations: {a: b}}", "is not annotated here");
+  told("manifests: {}", "one of `files`, `kustomize` and `command` is missing");
+  told("publish: 8080}, u: {image: a, port: 1, publish: 8080", "`s` and `u` both publish port 8080");
 }
 
 TEST_CASE("the reference and the schema come from the tables", "[spec]") {
