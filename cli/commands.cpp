@@ -13,12 +13,14 @@ void add_cache(CLI::App& app, Session& session);
 void add_image(CLI::App& app, Session& session);
 void add_version(CLI::App& app, Session& session);
 void add_render(CLI::App& app, Session& session);
+void add_diff(CLI::App& app, Session& session);
 void add_run(CLI::App& app, Session& session);
 void add_parts(CLI::App& app, Session& session);
 void add_resume(CLI::App& app, Session& session);
 void add_why(CLI::App& app, Session& session);
 void add_runs(CLI::App& app, Session& session);
 void add_status(CLI::App& app, Session& session);
+void add_releases(CLI::App& app, Session& session);
 void add_logs(CLI::App& app, Session& session);
 void add_promote(CLI::App& app, Session& session);
 void add_abort(CLI::App& app, Session& session);
@@ -33,12 +35,14 @@ const std::vector<AddCommand>& commands() {
       add_check,
       add_plan,
       add_render,
+      add_diff,
       add_run,
       add_parts,
       add_resume,
       add_why,
       add_runs,
       add_status,
+      add_releases,
       add_logs,
       add_promote,
       add_abort,

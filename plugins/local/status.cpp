@@ -63,7 +63,9 @@ Outcome status(const Place& place) {
     const auto release = Release::load(place, id);
     if (!release) continue;
     json entry = {{"id", id}, {"state", release->state}, {"created", format_utc(release->created)}};
+    if (!release->previous.empty()) entry["previous"] = release->previous;
     if (!release->rollback_of.empty()) entry["rollback_of"] = release->rollback_of;
+    for (const auto& plan : release->services) entry["images"][plan.name] = plan.image.value("digest", "");
     if (id == state.release) out["created"] = entry["created"];
     out["releases"].push_back(std::move(entry));
   }
