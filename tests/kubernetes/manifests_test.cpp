@@ -313,7 +313,7 @@ TEST_CASE("what a cluster does not change in place is told before anything is to
   write("front", "a", "two", "");
   refused("statefulset/data is there, and a cluster does not change its spec in place", "--cascade=orphan");
   write("front", "a", "one", ", {name: b, port: 80}");
-  refused("Duplicate value", "");
+  refused("duplicate entries for key [port=80", "");
   CHECK(shop.get("deployment/front").at("/metadata/resourceVersion"_json_pointer) == version);
 
   // Text where a list belongs is told too.
