@@ -147,7 +147,7 @@ class Kubernetes : public Plugin {
     const auto services =
         generate(invocation, place, oci::open_user_store(invocation.cache_dir), Secrets::given);
     const auto settings = settings_of(invocation);
-    Rollout rollout(api, place, settings, context);
+    Rollout rollout(api, place, settings, context, invocation.project_dir);
     auto out = diff(rollout, services);
     out["namespace"] = place.name_space;
     return out;
