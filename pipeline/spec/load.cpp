@@ -23,11 +23,16 @@ NodePtr with_member(const NodePtr& mapping, const std::string& key, NodePtr valu
   return out;
 }
 
-std::string choose_environment(const Node& root, const std::string& wanted, Diagnostics& diagnostics) {
+std::vector<std::string> environment_names(const Node& root) {
   std::vector<std::string> names;
   if (const auto* section = root.find("environments"); section && section->value->is_mapping())
     for (const auto& member : section->value->members)
       if (!member.key.starts_with("x-")) names.push_back(member.key);
+  return names;
+}
+
+std::string choose_environment(const std::vector<std::string>& names, const std::string& wanted,
+                               Diagnostics& diagnostics) {
   if (wanted.empty()) {
     if (std::find(names.begin(), names.end(), "local") != names.end()) return "local";
     return names.size() == 1 ? names[0] : std::string();
@@ -118,8 +123,31 @@ NodePtr with_extends(const NodePtr& root, Diagnostics& diagnostics) {
   return with_member(root, "images", out);
 }
 
-// Only the chosen environment is interpolated with its variables; the others keep theirs for their own day.
-NodePtr put_in_known(const NodePtr& root, const Known& known, Diagnostics& diagnostics) {
+// The environments that `name` requires, directly or not.
+std::set<std::string> required_by(const Node& root, const std::string& name) {
+  std::set<std::string> out;
+  std::vector<std::string> open = {name};
+  while (!open.empty()) {
+    const auto requirements = at_path(root, {"environments", open.back(), "requires"});
+    open.pop_back();
+    if (!requirements) continue;
+    const auto add = [&](const Node& one) {
+      const auto* other = one.is_mapping() ? one.find("environment") : nullptr;
+      if (other && other->value->is_scalar() && out.insert(other->value->text).second)
+        open.push_back(other->value->text);
+    };
+    if (requirements->is_sequence())
+      for (const auto& item : requirements->items) add(*item);
+    else
+      add(*requirements);
+  }
+  return out;
+}
+
+// Only the chosen environment and those it requires are interpolated, each with its own variables; the others
+// keep theirs for their own day.
+NodePtr put_in_known(const NodePtr& root, const Known& known, const LoadOptions& options,
+                     Diagnostics& diagnostics) {
   auto out = std::make_shared<Node>(*root);
   for (auto& member : out->members) {
     if (member.key == "vars" || member.key.starts_with("x-")) continue;
@@ -128,10 +156,15 @@ NodePtr put_in_known(const NodePtr& root, const Known& known, Diagnostics& diagn
       continue;
     }
     auto environments = std::make_shared<Node>(*member.value);
+    const auto required = required_by(*root, known.environment);
     std::erase_if(environments->members, [&](const Member& one) {
-      return one.value->has_expression && one.key != known.environment;
+      return one.value->has_expression && one.key != known.environment && !required.contains(one.key);
     });
-    for (auto& one : environments->members) one.value = interpolate(one.value, known, diagnostics);
+    for (auto& one : environments->members) {
+      auto own = known;
+      if (one.key != known.environment) own = {gather_vars(*root, one.key, options), one.key, known.project};
+      one.value = interpolate(one.value, own, diagnostics);
+    }
     recount(*environments);
     member.value = environments;
   }
@@ -179,12 +212,14 @@ Spec parse_spec(const std::string& text, const std::string& name, const LoadOpti
                       "it begins with `version: 1` and `name: …`; `slipway init` writes one");
     return spec;
   }
-  spec.environment = choose_environment(*root, options.environment, diagnostics);
+  spec.environment_names = environment_names(*root);
+  spec.environment = choose_environment(spec.environment_names, options.environment, diagnostics);
   spec.vars = gather_vars(*root, spec.environment, options);
   root = with_extends(with_overrides(root, spec.environment, diagnostics), diagnostics);
   const auto project = at_path(*root, {"name"});
-  root = put_in_known(
-      root, {spec.vars, spec.environment, project && project->is_scalar() ? project->text : ""}, diagnostics);
+  root =
+      put_in_known(root, {spec.vars, spec.environment, project && project->is_scalar() ? project->text : ""},
+                   options, diagnostics);
   auto vars = std::move(spec.vars);
   spec_table().read(spec, *root, diagnostics);
   spec.vars = std::move(vars);

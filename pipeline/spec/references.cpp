@@ -20,10 +20,7 @@ class Check {
     tests();
     services();
     steps();
-    for (const auto& environment : spec_.environments) {
-      for (const auto& test : environment.skip_tests) name_in(spec_.tests, test, "test");
-      strategies(environment);
-    }
+    environments();
     cycles();
   }
 
@@ -231,6 +228,25 @@ class Check {
     }
   }
 
+  void environments() {
+    const auto& names = spec_.environment_names;
+    for (const auto& environment : spec_.environments) {
+      for (const auto& test : environment.skip_tests) name_in(spec_.tests, test, "test");
+      strategies(environment);
+      std::set<std::string> seen;
+      for (const auto& requirement : environment.requirements) {
+        const auto& other = requirement.environment;
+        if (std::find(names.begin(), names.end(), other.text) == names.end())
+          d_.error(other.where, fmt::format("there is no environment `{}`", other.text),
+                   suggestion_hint(other.text, names));
+        else if (other.text == environment.name)
+          d_.error(other.where, fmt::format("`{}` requires itself", environment.name));
+        else if (!seen.insert(other.text).second)
+          d_.error(other.where, fmt::format("`{}` is required twice", other.text));
+      }
+    }
+  }
+
   // One kind of edges at a time: name → the names it waits for, with their places.
   using Edges = std::map<std::string, std::vector<Text>>;
   void cycles_in(const Edges& edges, std::string_view what) {
@@ -260,7 +276,7 @@ class Check {
   }
 
   void cycles() {
-    Edges images, tests, services;
+    Edges images, tests, services, environments;
     for (const auto& image : spec_.images)
       for (const auto& [_, other] : image.needs) images[image.name].push_back(other);
     for (const auto& test : spec_.tests) tests[test.name] = test.needs;
@@ -269,7 +285,12 @@ class Check {
         for (const auto& on : service.depends_on) services[service.name].push_back(on.on);
     cycles_in(images, "images");
     cycles_in(tests, "tests");
+    for (const auto& environment : spec_.environments)
+      for (const auto& requirement : environment.requirements)
+        if (requirement.environment.text != environment.name)
+          environments[environment.name].push_back(requirement.environment);
     cycles_in(services, "services");
+    cycles_in(environments, "environments");
   }
 
   const Spec& spec_;

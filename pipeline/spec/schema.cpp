@@ -21,6 +21,8 @@ nlohmann::json spec_json_schema() {
   define(release_check_table());
   define(environment_table());
   define(target_table());
+  define(requirement_table());
+  define(approval_table());
   define(step_table());
   define(retain_table());
   return out;

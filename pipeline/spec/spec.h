@@ -228,12 +228,29 @@ struct Strategy {
   std::vector<ReleaseCheck> checks;
 };
 
+// The rollout begins only when its images serve, healthy, in another environment.
+struct Requirement {
+  Location where;
+  Text environment;
+  Millis lasting{0};  // since when the release there has to be good
+};
+
+// Somebody has to agree before the rollout begins.
+struct Approval {
+  Location where;
+  std::vector<Text> by;  // users and groups of the machine; empty: anybody
+  Millis timeout{86'400'000};
+};
+
 struct Environment {
   std::string name;
   Location where;
   Target target;
   std::optional<Strategy> strategy;            // of all services
   std::map<std::string, Strategy> strategies;  // of single ones
+  std::vector<Requirement> requirements;
+  std::optional<Approval> approval;
+  Text queue;  // rollouts that name the same one come one after the other; empty: none
   std::map<std::string, std::string> vars;
   std::vector<Text> skip_tests;
   std::optional<Millis> timeout;  // of the rollout
@@ -302,6 +319,8 @@ struct Spec {
   std::vector<UserStep> steps;
   Retain retain;
   std::string environment;  // the chosen one; "" for none
+  // All that the file names: `environments` lacks those whose `${{ }}` is not for today.
+  std::vector<std::string> environment_names;
 };
 
 }  // namespace slipway

@@ -22,6 +22,10 @@ const Table<Strategy>& blue_green_table();
 const Table<Strategy>& canary_table();
 // The row of an environment.
 Key<Environment> strategy_key();
+// What stands between the tests and a rollout: `requires`, `approval`, `concurrency`, `rollback`.
+std::vector<Key<Environment>> gate_keys();
+const Table<Requirement>& requirement_table();
+const Table<Approval>& approval_table();
 const Table<UserStep>& step_table();
 const Table<Retain>& retain_table();
 const Table<Spec>& spec_table();

@@ -450,11 +450,19 @@ const Table<Target>& target_table() {
   return table;
 }
 
+namespace {
+
+std::vector<Key<Environment>> with_gates(std::vector<Key<Environment>> keys) {
+  for (auto& key : gate_keys()) keys.push_back(std::move(key));
+  return keys;
+}
+
+}  // namespace
+
 const Table<Environment>& environment_table() {
   static const Table<Environment> table = {
-      "environment",
-      "A place where the services run.",
-      {
+      "environment", "A place where the services run.",
+      with_gates({
           row::required(row::custom<Environment>("target", "what it runs on",
                                                  {{"$ref", "#/definitions/target"}},
                                                  [](Environment& into, const Node& node, Diagnostics& d) {
@@ -464,26 +472,22 @@ const Table<Environment>& environment_table() {
                                                  })),
           row::string_map("vars", &Environment::vars,
                           "values for `${{ vars.NAME }}`; they win over the file's"),
-          row::custom<Environment>(
-              "tests", "{skip: [NAME…]}: tests that do not gate this environment",
-              {{"type", "object"},
-               {"properties", {{"skip", schema_of::texts()}}},
-               {"additionalProperties", false}},
-              [](Environment& into, const Node& node, Diagnostics& d) {
-                static const Table<Environment> inner = {
-                    "`tests` of an environment", "", {row::texts("skip", &Environment::skip_tests, "")}};
-                inner.read(into, node, d);
-              }),
+          row::custom<Environment>("tests", "{skip: [NAME…]}: tests that do not gate this environment",
+                                   {{"type", "object"},
+                                    {"properties", {{"skip", schema_of::texts()}}},
+                                    {"additionalProperties", false}},
+                                   [](Environment& into, const Node& node, Diagnostics& d) {
+                                     static const Table<Environment> inner = {
+                                         "`tests` of an environment",
+                                         "",
+                                         {row::texts("skip", &Environment::skip_tests, "")}};
+                                     inner.read(into, node, d);
+                                   }),
           row::duration("timeout", &Environment::timeout, "how long a rollout may take"),
           row::custom<Environment>("overrides", "{services: {NAME: {…}}}: keys of services that differ here",
                                    schema_of::mapping(), [](Environment&, const Node&, Diagnostics&) {}),
           strategy_key(),
-          row::planned<Environment>("requires", "gates between environments"),
-          row::planned<Environment>("approval", "approvals"),
-          row::planned<Environment>("concurrency", "queues of rollouts"),
-          row::planned<Environment>("rollback",
-                                    "rules for rollbacks (a failed release is always rolled back whole)"),
-      }};
+      })};
   return table;
 }
 
@@ -645,6 +649,8 @@ std::vector<Section> all_sections() {
           section_of("environments.NAME.strategy.blue_green", blue_green_table()),
           section_of("environments.NAME.strategy.canary", canary_table()),
           section_of("checks and abort_when", release_check_table()),
+          section_of("environments.NAME.requires", requirement_table()),
+          section_of("environments.NAME.approval", approval_table()),
           section_of("steps", step_table()),
           section_of("retain", retain_table())};
 }
