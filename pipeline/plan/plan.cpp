@@ -69,6 +69,7 @@ json step_to_json(const Step& step) {
   if (step.timeout) out["timeout_ms"] = step.timeout->count();
   if (step.retries.max) out["retries"] = {{"max", step.retries.max}, {"infra_only", step.retries.infra_only}};
   if (!step.cache) out["cache"] = false;
+  if (step.preview) out["preview"] = true;
   if (step.continue_on_error) out["continue_on_error"] = true;
   if (step.when != When::success) out["when"] = kWhen[static_cast<std::size_t>(step.when)];
   if (step.where.known()) out["where"] = location_to_json(step.where);
@@ -91,6 +92,7 @@ Step step_from_json(const json& saved, StepId id) {
   if (auto it = saved.find("retries"); it != saved.end())
     step.retries = {it->at("max").get<int>(), it->at("infra_only").get<bool>()};
   step.cache = saved.value("cache", true);
+  step.preview = saved.value("preview", false);
   step.continue_on_error = saved.value("continue_on_error", false);
   if (auto it = saved.find("when"); it != saved.end()) step.when = word_of<When>(kWhen, *it);
   if (auto it = saved.find("where"); it != saved.end()) step.where = location_from_json(*it);

@@ -34,7 +34,7 @@ struct SecretSource {
 struct Step {
   StepId id = 0;
   std::string name;   // stable: "<phase>.<service>[.<name>]", e.g. "build.users"
-  std::string phase;  // "source" "build" "test" "push" "deploy" "verify" "step"
+  std::string phase;  // "source" "build" "test" "push" "gate" "approval" "deploy" "verify" "step"
   std::string uses;   // the plugin
   std::string action;
   // A value {"$ref": "build.users", "path": "/digest"} stands for that output (JSON pointer) of a needed
@@ -46,6 +46,9 @@ struct Step {
   std::optional<Millis> timeout;
   Retries retries;
   bool cache = true;
+  // Only tells what the action would do; its outputs are {"lines": [texts], "changes": would it change
+  // anything, or is that unknown}.
+  bool preview = false;
   bool continue_on_error = false;
   When when = When::success;
   Location where;  // in the spec

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/suggest.h"
 #include "plan/base_images.h"
+#include "plan/gates.h"
 #include "plan/graph.h"
 #include "plan/service_params.h"
 #include "plan/swarm_rules.h"
@@ -42,6 +43,7 @@ class Planner {
     if (environment) deployment(*environment);
     user_steps();
     connect_user_steps();
+    if (environment) gates(*environment);
 
     Plan plan;
     plan.name = spec_.name.text;
@@ -491,6 +493,19 @@ class Planner {
           if (const auto it = index.find(name); it != index.end())
             drafts_[it->second].needs.push_back(step.name);
     }
+  }
+
+  // Last, so that they wait for the user's steps before the rollout too.
+  void gates(const Environment& environment) {
+    const auto deploy = std::find_if(drafts_.begin(), drafts_.end(), [&](const Draft& draft) {
+      return draft.step.name == "deploy." + environment.name;
+    });
+    if (deploy == drafts_.end()) return;
+    const auto at = deploy - drafts_.begin();
+    auto before = gates_before(*deploy, spec_, environment);
+    for (const auto& draft : before) deploy->needs.push_back(draft.step.name);
+    drafts_.insert(drafts_.begin() + at, std::make_move_iterator(before.begin()),
+                   std::make_move_iterator(before.end()));
   }
 
   // The names of steps that a word of the command line means.

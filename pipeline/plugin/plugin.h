@@ -29,6 +29,8 @@ struct ActionInfo {
   std::vector<std::string> secrets;  // names of the secrets it may be given; "*" = any the step lists
   bool cacheable = false;            // same key, same outputs: may be skipped
   bool slow_fingerprint = false;  // it reads the network or starts a program: asked on the step's own thread
+  bool waits = false;  // for people or other runs, doing no work: it takes no place of `--jobs`, and ends
+                       // when another step has failed
   bool can_preview = false;
   bool can_undo = false;
 };
@@ -71,7 +73,7 @@ class Context {
   virtual void log(std::string_view text, bool error_stream = false) = 0;  // raw text, any chunking
   virtual void progress(const Progress& progress) = 0;
   // A structured fact for the event stream: kind is "artifact", "test.case", "rollout", "diagnostic" or
-  // "cache" (field/events in the docs); data is that event's members.
+  // "cache" or "approval" (field/events in the docs); data is that event's members.
   virtual void event(std::string_view kind, json data) = 0;
   virtual std::stop_token stop() const = 0;  // requested: stop soon, leave nothing half done
 };
@@ -109,7 +111,8 @@ class Plugin {
   // More of what the outputs depend on, read from outside the params (the digest a tag points to, a file's
   // content); joins the cache key. Quick, and changes nothing. Default: nothing more.
   virtual json fingerprint(const Invocation&, Context&) { return nullptr; }
-  // What run would do, as text lines and data, changing nothing. Only when can_preview.
+  // What run would do, changing nothing: {"lines": [texts], "changes": would it change anything, "unsure": it
+  // might all the same, "outputs"}. Only when can_preview.
   virtual json preview(const Invocation&, Context&) {
     throw Error(ExitCode::internal, "this action has no preview");
   }

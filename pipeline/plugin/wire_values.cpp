@@ -21,7 +21,7 @@ const json& schema_of_info() {
           "params": {"type": "object"}, "outputs": {"type": "object"},
           "secrets": {"type": "array", "items": {"type": "string", "minLength": 1}},
           "cacheable": {"type": "boolean"}, "slow_fingerprint": {"type": "boolean"},
-          "can_preview": {"type": "boolean"}, "can_undo": {"type": "boolean"}}}}}})");
+          "waits": {"type": "boolean"}, "can_preview": {"type": "boolean"}, "can_undo": {"type": "boolean"}}}}}})");
   return schema;
 }
 
@@ -132,6 +132,7 @@ json to_json(const PluginInfo& info) {
                        {"secrets", action.secrets},
                        {"cacheable", action.cacheable},
                        {"slow_fingerprint", action.slow_fingerprint},
+                       {"waits", action.waits},
                        {"can_preview", action.can_preview},
                        {"can_undo", action.can_undo}});
   return {{"name", info.name},
@@ -193,6 +194,7 @@ PluginInfo info_from_json(const json& answer) {
     action.secrets = texts_of(one, "secrets");
     action.cacheable = one.value("cacheable", false);
     action.slow_fingerprint = one.value("slow_fingerprint", false);
+    action.waits = one.value("waits", false);
     action.can_preview = one.value("can_preview", false);
     action.can_undo = one.value("can_undo", false);
     if (info.find(action.name))

@@ -49,6 +49,8 @@ void fold(Report& report, const Event& event) {
     for (const auto& entry : plan->steps) {
       auto& step = step_of(report, text_of(entry, "name"));
       step.phase = text_of(entry, "phase");
+      const auto waits = entry.find("waits");
+      step.waits = waits != entry.end() && *waits == true;
     }
   } else if (const auto* finished = std::get_if<RunFinished>(&event.body)) {
     report.finished = true;
@@ -69,6 +71,7 @@ void fold(Report& report, const Event& event) {
     step.cache_reason = cache->reason;
   } else if (const auto* fact = std::get_if<Fact>(&event.body)) {
     if (fact->kind == "test.case") step.tests.push_back(fact->data);
+    if (auto decided = approval_decided(event)) step.decision = std::move(decided);
     if (fact->kind == "artifact") step.artifacts.push_back(fact->data);
   } else if (const auto* end = std::get_if<StepFinished>(&event.body)) {
     step.finished = true;

@@ -22,6 +22,8 @@ struct StepReport {
   std::vector<std::string> last_lines;  // of its log, at most 50
   std::uint64_t log_lines = 0;
   std::vector<json> tests, artifacts;  // test.case and artifact facts
+  bool waits = false;                  // for people or other runs: it does no work
+  std::optional<ApprovalDecided> decision;
 };
 
 struct Report {

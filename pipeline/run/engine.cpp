@@ -99,6 +99,7 @@ class Engine {
     RunPlan announced;
     for (const auto& step : plan_.steps) {
       json entry = {{"name", step.name}, {"phase", step.phase}, {"uses", step.uses}, {"action", step.action}};
+      if (setup_.waits(step)) entry["waits"] = true;
       announced.steps.push_back(std::move(entry));
       for (auto need : step.needs) announced.edges.push_back({plan_.steps[need].name, step.name});
     }
@@ -158,7 +159,7 @@ class Engine {
                                                                      : nullptr;
       });
       if (!prepared.cacheable) {
-        if (step.phase == "step" && done_before(step, prepared)) return;
+        if ((step.phase == "step" || step.phase == "approval") && done_before(step, prepared)) return;
         return queue(step, std::move(prepared));
       }
       if (prepared.action->slow_fingerprint) {
@@ -216,6 +217,8 @@ class Engine {
   }
 
   void queue(const Step& step, Prepared prepared) {
+    // Nothing to wait for: it takes nobody's place.
+    if (setup_.waits(step)) return try_launch(step, std::move(prepared));
     queued_.push_back({step.id, std::move(prepared)});
     launch_waiting();
   }
@@ -228,11 +231,15 @@ class Engine {
       if (running_.count() >= ahead * setup_.jobs()) return;
       auto [id, prepared] = std::move(queued_.front());
       queued_.pop_front();
-      try {
-        launch(plan_.steps[id], std::move(prepared));
-      } catch (const Error& e) {  // its folders or its lock
-        finish_with_error(plan_.steps[id], e, Millis(0));
-      }
+      try_launch(plan_.steps[id], std::move(prepared));
+    }
+  }
+
+  void try_launch(const Step& step, Prepared prepared) {
+    try {
+      launch(step, std::move(prepared));
+    } catch (const Error& e) {  // its folders or its lock
+      finish_with_error(step, e, Millis(0));
     }
   }
 
@@ -287,6 +294,8 @@ class Engine {
       else
         queued_.push_front({step.id, std::move(it->second.prepared)});
     }
+    // Nobody is asked for what will not be done.
+    if (first_failure_ && !options_.keep_going) running_.stop_waiting(options_.stop_grace);
     running_.go_on();
   }
 
@@ -375,6 +384,12 @@ class Engine {
       finished.result = Result::cancellation;
       finished.exit = static_cast<int>(ExitCode::interrupted);
       finished.message = "stopped";
+      return end(step, StepState::failed, std::move(finished), ended.attempt);
+    }
+    if (ended.asked_to_stop && first_failure_) {
+      finished.result = Result::cancellation;
+      finished.exit = static_cast<int>(ExitCode::interrupted);
+      finished.message = fmt::format("no longer waited for after `{}` failed", first_failure_->name);
       return end(step, StepState::failed, std::move(finished), ended.attempt);
     }
     if (attempt.error) return finish_with_error(step, *attempt.error, took, ended.attempt);

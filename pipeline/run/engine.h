@@ -28,9 +28,10 @@ struct EngineOptions {
   std::vector<std::string> argv;  // for run.started, as are these
   json git = json::object();
   std::string ci;
-  // By name: steps of the phase "step" (the user's own commands, which have no key in the cache) that the run
-  // being resumed finished. One whose key is still the same is not run again. Other steps without a key look
-  // at the world (a source, a registry, what runs) and are asked again.
+  // By name: steps of the phases "step" (the user's own commands) and "approval" (somebody's word for these
+  // very images), which have no key in the cache, that the run being resumed finished. One whose key is still
+  // the same is not run again. Other steps without a key look at the world (a source, a registry, what runs)
+  // and are asked again.
   std::map<std::string, DoneStep> done;
   Millis retry_backoff{1000};  // before the second attempt; doubles
   Millis stop_grace{30'000};   // a step that was asked to stop and does not is abandoned after it
@@ -38,7 +39,7 @@ struct EngineOptions {
   // and at the end: who buffers writes out now, who animates draws. What it hears of is stored and safe from
   // a kill.
   std::function<void()> on_idle;
-  Millis idle_every{0};
+  Millis idle_every{0};  // read anew after each on_idle
 };
 
 // Runs to the end on the calling thread. `sink` hears every event. The first request on `stop` cancels

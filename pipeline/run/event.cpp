@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/utc.h"
 #include "run/json_text.h"
 #include "sys/base64.h"
 
@@ -12,8 +13,8 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kResults = {"success", "failure",      "error",
                                                       "timeout", "cancellation", "skip"};
-constexpr std::array<std::string_view, 5> kFactKinds = {"artifact", "test.case", "rollout", "diagnostic",
-                                                        "cache"};
+constexpr std::array<std::string_view, 6> kFactKinds = {"artifact",   "test.case", "rollout",
+                                                        "diagnostic", "cache",     "approval"};
 // Members of every event; a fact's data cannot replace them.
 constexpr std::array<std::string_view, 7> kEnvelope = {"v", "seq", "ts", "run", "step", "attempt", "type"};
 
@@ -122,6 +123,22 @@ std::optional<Result> result_from_string(std::string_view word) {
 
 bool is_fact_kind(std::string_view kind) {
   return std::find(kFactKinds.begin(), kFactKinds.end(), kind) != kFactKinds.end();
+}
+
+std::optional<ApprovalAsked> approval_asked(const Event& event) {
+  const auto* fact = std::get_if<Fact>(&event.body);
+  if (!fact || fact->kind != "approval" || text_of(fact->data, "state") != "asked") return std::nullopt;
+  return ApprovalAsked{text_of(fact->data, "project"), text_of(fact->data, "environment"),
+                       texts_of(fact->data, "by"), texts_of(fact->data, "lines")};
+}
+
+std::optional<ApprovalDecided> approval_decided(const Event& event) {
+  const auto* fact = std::get_if<Fact>(&event.body);
+  if (!fact || fact->kind != "approval") return std::nullopt;
+  const auto state = text_of(fact->data, "state");
+  if (state != "approved" && state != "denied" && state != "unanswerable") return std::nullopt;
+  return ApprovalDecided{state, text_of(fact->data, "by"), text_of(fact->data, "at"),
+                         text_of(fact->data, "how"), text_of(fact->data, "why")};
 }
 
 json to_json(const Event& event) {

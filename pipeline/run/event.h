@@ -27,7 +27,7 @@ struct RunStarted {
 struct RunPlan {
   json steps = json::array();
   json edges = json::array();
-};  // steps: [{name, phase, uses, action}], edges: [[from, to]] by name
+};  // steps: [{name, phase, uses, action, waits?}], edges: [[from, to]] by name
 struct StepStarted {};
 struct StepProgress {
   std::string text;
@@ -46,7 +46,7 @@ struct CacheDecision {
 struct Fact {
   std::string kind;
   json data;
-};  // "artifact" "test.case" "rollout" "diagnostic" and a plugin's own "cache"
+};  // "artifact" "test.case" "rollout" "diagnostic" "approval" and a plugin's own "cache"
 bool is_fact_kind(std::string_view kind);
 struct StepFinished {
   Result result = Result::success;
@@ -75,6 +75,20 @@ struct Event {
   int attempt = 1;
   Body body;
 };
+
+// The facts of the kind "approval": a step waits for somebody's word, and has it. Whatever else a plugin
+// sends under that name is none.
+struct ApprovalAsked {
+  std::string project, environment;
+  std::vector<std::string> by;     // users and groups who may decide; empty: anybody
+  std::vector<std::string> lines;  // what would change
+};
+struct ApprovalDecided {
+  std::string answer;  // "approved" "denied"; "unanswerable": nobody could decide
+  std::string by, at, how, why;
+};
+std::optional<ApprovalAsked> approval_asked(const Event& event);
+std::optional<ApprovalDecided> approval_decided(const Event& event);
 
 // One line of the event stream (events.schema.json: v, seq, ts, run, step, type, …) and back. A line of an
 // unknown type gives nullopt: readers ignore what they do not know. Throws Error(usage) when it is no event

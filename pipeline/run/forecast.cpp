@@ -2,6 +2,7 @@
 
 #include "plan/explain.h"
 #include "run/step_setup.h"
+#include "run/worker.h"
 
 namespace slipway {
 
@@ -83,6 +84,11 @@ class Forecaster {
 
   void unkeyed(const Step& step, const Prepared& prepared, Forecast& out) {
     out.reason = {{"why", step.cache ? "always" : "off"}};
+    if (step.preview) {  // its lines stand at the step that would do it
+      outputs_[step.id] = foreseen(prepared.plugin->preview(prepared.invocation, context_)).outputs;
+      out.will = Forecast::Will::look;
+      return;
+    }
     if (!prepared.action->can_preview) return;
     auto invocation = prepared.invocation;
     if (secrets_)

@@ -58,8 +58,10 @@ void RunningSteps::start(Running::Work work, Job job, Prepared prepared) {
   auto& running = steps_[job.step];
   running.work = work;
   running.prepared = std::move(prepared);
+  running.waits = job.waits;
+  waiting_ += running.waits;
   workers_.add({bodies[static_cast<std::size_t>(work)], std::make_shared<Job>(std::move(job)), running.stop,
-                work != Running::Work::fingerprint});
+                work != Running::Work::fingerprint, running.waits});
 }
 
 Running* RunningSteps::find(StepId id) {
@@ -68,7 +70,9 @@ Running* RunningSteps::find(StepId id) {
 }
 
 Running RunningSteps::take(StepId id) {
-  return std::move(steps_.extract(id).mapped());
+  auto running = std::move(steps_.extract(id).mapped());
+  waiting_ -= running.waits;
+  return running;
 }
 
 Millis RunningSteps::abandon(StepId id) {
@@ -88,6 +92,11 @@ std::vector<std::pair<StepId, Running>> RunningSteps::withdraw() {
 void RunningSteps::stop_all(Millis grace) {
   for (auto& [id, running] : steps_)
     if (!running.asked_to_stop) running.ask_to_stop(grace);
+}
+
+void RunningSteps::stop_waiting(Millis grace) {
+  for (auto& [id, running] : steps_)
+    if (running.waits && !running.asked_to_stop) running.ask_to_stop(grace);
 }
 
 std::vector<StepId> RunningSteps::ids() const {

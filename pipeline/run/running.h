@@ -15,6 +15,7 @@ struct Running {
   enum class Work { run, wait_for_key, fingerprint };
   Work work = Work::run;
   Prepared prepared;
+  bool waits = false;  // and does no work
   bool begun = false;
   SteadyTime started{};
   std::optional<SteadyTime> deadline;  // of the attempt, or of its stopping
@@ -42,11 +43,12 @@ class RunningSteps {
   Running take(StepId id);    // after its last message
   Millis abandon(StepId id);  // lets it go on alone; how long it ran
   void stop_all(Millis grace);
+  void stop_waiting(Millis grace);  // those that only wait (ActionInfo::waits)
   // Takes back every step that has not begun.
   std::vector<std::pair<StepId, Running>> withdraw();
   void go_on() { workers_.go_on(); }
 
-  std::size_t count() const { return steps_.size(); }
+  std::size_t count() const { return steps_.size() - waiting_; }  // without those that only wait
   std::vector<StepId> ids() const;
   std::vector<StepId> past_deadline() const;
   // When the loop must look again: the first deadline, or after `at_least` when that is not zero.
@@ -55,6 +57,7 @@ class RunningSteps {
  private:
   std::shared_ptr<Shared> shared_;
   std::map<StepId, Running> steps_;
+  std::size_t waiting_ = 0;  // of them, those that only wait
   Workers workers_;
 };
 

@@ -55,6 +55,9 @@ StepSetup::StepSetup(const Plan& plan, Plugins& plugins, const EngineOptions& op
         return later;
       };
       require_schema(step.params, action.params, wrong_params(plugin, action), schema_options);
+      if (step.preview && !action.can_preview)
+        throw Error(ExitCode::usage,
+                    fmt::format("`{}.{}` cannot tell what it would do", plugin.info().name, action.name));
       targets_.push_back({&plugin, &action, checked});
     } catch (Error& e) {
       if (!e.where().known()) e.at(step.where);
@@ -68,7 +71,7 @@ Prepared StepSetup::prepare(const Step& step, const OutputsOf& outputs_of) const
   Prepared prepared;
   prepared.plugin = target.plugin;
   prepared.action = target.action;
-  prepared.cacheable = target.action->cacheable && step.cache;
+  prepared.cacheable = target.action->cacheable && step.cache && !step.preview;
   auto& invocation = prepared.invocation;
   invocation.action = target.action->name;
   invocation.params = resolve_references(step.params, outputs_of);
@@ -94,6 +97,11 @@ std::vector<std::string> secrets_for(const Step& step, const ActionInfo& action)
   return out;
 }
 
+bool StepSetup::waits(const Step& step) const {
+  const auto& action = *targets_[step.id].action;
+  return action.waits && !action.cacheable && !step.preview;
+}
+
 Job StepSetup::job(const Step& step, const Prepared& prepared) {
   if (!made_folders_) {
     make_dirs(work_, 0700);
@@ -106,6 +114,8 @@ Job StepSetup::job(const Step& step, const Prepared& prepared) {
   job.plugin = prepared.plugin;
   job.action = prepared.action;
   job.invocation = prepared.invocation;
+  job.preview = step.preview;
+  job.waits = waits(step);
   job.secrets = secrets_for(step, *prepared.action);
   job.retries = step.retries;
   job.backoff = options_.retry_backoff;

@@ -36,6 +36,8 @@ class StepSetup {
   // Throws Error when a reference has nothing to stand for, or the resolved params are wrong.
   Prepared prepare(const Step& step, const OutputsOf& outputs_of) const;
   Job job(const Step& step, const Prepared& prepared);
+  // It does no work, only waits (ActionInfo::waits).
+  bool waits(const Step& step) const;
 
   std::size_t jobs() const { return jobs_; }
   const std::string& project() const { return project_; }      // under which "the last time" is kept

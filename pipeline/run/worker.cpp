@@ -112,7 +112,8 @@ Attempt attempt_once(Job& job, Shared& shared, Context& context) {
     place = shared.scratch.take();
     job.invocation.work_dir = place->work;
     job.invocation.reports_dir = place->reports;
-    attempt.outcome = job.plugin->run(job.invocation, context);
+    attempt.outcome = job.preview ? foreseen(job.plugin->preview(job.invocation, context))
+                                  : job.plugin->run(job.invocation, context);
   } catch (...) {
     attempt.error = as_error(std::current_exception());
   }
@@ -139,6 +140,14 @@ void mask_attempt(Attempt& attempt, const Masker& masker) {
 }
 
 }  // namespace
+
+Outcome foreseen(const json& preview) {
+  const auto member = [&](const char* name, json otherwise) {
+    return preview.is_object() && preview.contains(name) ? preview[name] : otherwise;
+  };
+  const bool changes = member("changes", true) != false || member("unsure", false) == true;
+  return Outcome::success({{"lines", member("lines", json::array())}, {"changes", changes}});
+}
 
 std::unique_ptr<Context> make_context(StepId step, const std::shared_ptr<Shared>& shared,
                                       std::stop_token stop) {

@@ -65,6 +65,8 @@ struct Job {
   Plugin* plugin = nullptr;
   const ActionInfo* action = nullptr;
   Invocation invocation;  // without secrets: they are resolved on the step's thread
+  bool preview = false;   // of the action instead of its run
+  bool waits = false;     // does no work
   std::vector<std::string> secrets;
   Retries retries;
   Millis backoff{1000};
@@ -79,6 +81,9 @@ void run_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token st
 void wait_job(Job& job, const std::shared_ptr<Shared>& shared,
               std::stop_token stop);  // until the key is free
 void fingerprint_job(Job& job, const std::shared_ptr<Shared>& shared, std::stop_token stop);
+
+// A preview as the outcome of a step (Step::preview).
+Outcome foreseen(const json& preview);
 
 // The context of a call that the engine makes on its own thread (a quick fingerprint): logs join the channel.
 std::unique_ptr<Context> make_context(StepId step, const std::shared_ptr<Shared>& shared,

@@ -36,6 +36,7 @@ Workers::~Workers() {
 }
 
 void Workers::add(Task task) {
+  if (task.apart) return start_apart(std::move(task));
   bool all_busy = false;
   {
     std::lock_guard lock(queue_->mutex);
@@ -64,6 +65,15 @@ void Workers::start_one() {
   workers_.push_back({std::move(step), std::move(thread)});
 }
 
+void Workers::start_apart(Task task) {
+  auto step = std::make_shared<std::atomic<std::int64_t>>(task.job->step);
+  std::jthread thread([task = std::move(task), shared = shared_] {
+    shared->channel.push({task.job->step, Message::Begun{std::chrono::steady_clock::now()}});
+    task.body(*task.job, shared, task.stop.get_token());
+  });
+  apart_.push_back({std::move(step), std::move(thread)});
+}
+
 bool Workers::withdraw(StepId step) {
   std::lock_guard lock(queue_->mutex);
   return std::erase_if(queue_->tasks, [&](const Task& task) { return task.job->step == step; }) > 0;
@@ -78,12 +88,14 @@ void Workers::go_on() {
 }
 
 void Workers::lose(StepId step) {
-  for (auto& worker : workers_) {
-    if (*worker.step != static_cast<std::int64_t>(step)) continue;
-    worker.thread.detach();
-    std::swap(worker, workers_.back());
-    workers_.pop_back();
-    break;
+  for (auto* workers : {&workers_, &apart_}) {
+    for (auto& worker : *workers) {
+      if (*worker.step != static_cast<std::int64_t>(step)) continue;
+      worker.thread.detach();
+      std::swap(worker, workers->back());
+      workers->pop_back();
+      break;
+    }
   }
   std::size_t waiting = 0;
   {

@@ -17,9 +17,11 @@ struct Task {
   std::shared_ptr<Job> job;
   std::stop_source stop;
   bool worth_telling = true;  // false: that it began may be told together with its end
+  bool apart = false;         // it only waits: begins at once, on a thread of its own, beside the limit
 };
 
-// The engine's thread only. A step begins in the order of add(), at most `limit` at once; its first message
+// The engine's thread only. A step begins in the order of add(), at most `limit` at once (those apart do not
+// count); its first message
 // is Begun. After a failed one nothing begins until go_on().
 class Workers {
  public:
@@ -40,11 +42,12 @@ class Workers {
     std::jthread thread;
   };
   void start_one();
+  void start_apart(Task task);
 
   std::shared_ptr<Shared> shared_;
   std::shared_ptr<Queue> queue_;  // outlives us where a thread was lost
   std::size_t limit_;
-  std::vector<Worker> workers_;
+  std::vector<Worker> workers_, apart_;
 };
 
 }  // namespace slipway

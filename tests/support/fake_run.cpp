@@ -11,13 +11,14 @@ class FakePlugin : public Plugin {
   FakePlugin(FakeWork& work, std::string version) : work_(work) {
     info_.name = "fake";
     info_.version = std::move(version);
-    for (const auto* name : {"make", "slow", "act"}) {
+    for (const auto* name : {"make", "slow", "act", "wait"}) {
       ActionInfo action;
       action.name = name;
       action.params = {{"type", "object"}, {"properties", {{"where", {{"x-slipway-key", false}}}}}};
       action.outputs = {{"type", "object"}, {"properties", {{"file", {{"x-slipway-exists", "path"}}}}}};
       action.secrets = {"token"};
-      action.cacheable = action.name != "act";
+      action.cacheable = action.name == "make" || action.name == "slow";
+      action.waits = action.name == "wait";
       action.slow_fingerprint = action.name == "slow";
       info_.actions.push_back(action);
     }
