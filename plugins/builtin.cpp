@@ -4,6 +4,7 @@
 #include "plugins/debian/plugin.h"
 #include "plugins/docker/plugin.h"
 #include "plugins/dockerfile/plugin.h"
+#include "plugins/gate/gate.h"
 #include "plugins/git/git_plugin.h"
 #include "plugins/kubernetes/plugin.h"
 #include "plugins/local/local.h"
@@ -15,6 +16,7 @@
 namespace slipway {
 
 void add_builtin_plugins(Plugins& plugins) {
+  plugins.add("gate", make_gate_plugin);
   plugins.add("git", make_git_plugin);
   plugins.add("kubernetes", make_kubernetes_plugin);
   plugins.add("local", make_local_plugin);

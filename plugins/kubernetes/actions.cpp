@@ -163,6 +163,7 @@ Outcome status(Api& api, const Place& place) {
     if (release.id == state.release) {
       current = &release;
       out["created"] = entry["created"];
+      if (release.live) out["live"] = format_utc(release.live);
     }
     out["releases"].push_back(std::move(entry));
   }

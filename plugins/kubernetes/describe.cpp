@@ -139,7 +139,9 @@ PluginInfo describe() {
   diff.can_preview = true;
   diff.secrets = {"*"};
   info.actions.push_back(std::move(diff));
-  info.actions.push_back(action("status", "Tells what runs.", object(place(), {"project", "environment"})));
+  auto status = action("status", "Tells what runs.", object(place(), {"project", "environment"}));
+  status.can_preview = true;  // it changes nothing anyway
+  info.actions.push_back(std::move(status));
   info.actions.push_back(action("logs", "Shows what services wrote.",
                                 object(place({{"services", texts("only of these")},
                                               {"follow", flag("go on with what comes")},

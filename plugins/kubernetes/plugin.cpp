@@ -1,5 +1,6 @@
 #include "plugins/kubernetes/plugin.h"
 
+#include "oci/service_secrets.h"
 #include "plugins/kubernetes/actions.h"
 #include "plugins/kubernetes/describe.h"
 #include "plugins/kubernetes/diff.h"
@@ -70,6 +71,13 @@ std::optional<json> wanted_namespace(const Invocation& invocation, const Place& 
               {"metadata", {{"name", place.name_space}, {"labels", place.labels()}}}};
 }
 
+// A look ahead is given no secrets; the preview that an approval shows has them.
+bool knows_secrets(const Invocation& invocation) {
+  const auto names = oci::secrets_of(invocation.params.at("services"));
+  return std::all_of(names.begin(), names.end(),
+                     [&](const auto& name) { return invocation.secrets.contains(name); });
+}
+
 class Kubernetes : public Plugin {
  public:
   const PluginInfo& info() const override { return info_; }
@@ -94,6 +102,8 @@ class Kubernetes : public Plugin {
 
   json preview(const Invocation& invocation, Context& context) override {
     if (invocation.action == "render") return {{"manifests", manifests(invocation)}, {"changes", false}};
+    if (invocation.action == "status")
+      return {{"outputs", run(invocation, context).outputs}, {"changes", false}};
     if (invocation.action != "apply" && invocation.action != "diff")
       return Plugin::preview(invocation, context);
     auto connection = connect(invocation);
@@ -102,15 +112,19 @@ class Kubernetes : public Plugin {
       Api api(std::move(connection), context.stop());
       return compared(invocation, api, place, context);
     }
-    const auto services =
-        generate(invocation, place, oci::open_user_store(invocation.cache_dir), Secrets::unknown);
+    const auto store = oci::open_user_store(invocation.cache_dir);
+    const auto services = generate(invocation, place, store, Secrets::unknown);
     Api api(std::move(connection), context.stop());
     const auto settings = settings_of(invocation);
     Rollout rollout(api, place, settings, context, invocation.project_dir);
     auto lines = rollout.foresee(services);
+    const bool known = knows_secrets(invocation);
+    if (lines.empty() && known && !rollout.is_done(generate(invocation, place, store, Secrets::given)))
+      lines.push_back("something is to be done: a secret has another value, or a replica is not well");
     const bool changes = !lines.empty();
-    if (!changes) lines.push_back("all run as they should, unless a secret has changed");
-    return {{"lines", lines}, {"changes", changes}};
+    if (!changes)
+      lines.push_back(std::string("all run as they should") + (known ? "" : ", unless a secret has changed"));
+    return {{"lines", lines}, {"changes", changes}, {"unsure", !known}};
   }
 
  private:

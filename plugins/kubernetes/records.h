@@ -32,8 +32,10 @@ struct Release {
   std::string id, state;  // "rolling" "good" "failed"
   std::string previous, rollback_of;
   std::int64_t created = 0;  // microseconds since the epoch
+  std::int64_t live = 0;     // since when it is good; 0: it is not
   std::vector<ServiceObjects> services;
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(Release, id, state, previous, rollback_of, created, services)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(Release, id, state, previous, rollback_of, created, live,
+                                              services)
   const ServiceObjects* find(const std::string& service) const;
 };
 

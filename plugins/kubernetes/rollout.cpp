@@ -259,6 +259,7 @@ void Rollout::bring_out(const Level& level) {
 void Rollout::commit(const std::vector<ServiceObjects>& services) {
   auto& state = cluster_->state();
   release_.state = "good";
+  release_.live = now_micros();
   cluster_->records().save(release_);
   state.release = release_.id;
   state.rollout.clear();

@@ -4,8 +4,8 @@
 
 namespace slipway::local {
 
-// {"project", "environment", "release", "rollout"?, "created", "balancer", "services": [{"name", "image",
-// "release", "wanted", "url"?, "ports", "replicas": [{"id", "status", "health", "address", "exits",
+// {"project", "environment", "release", "rollout"?, "created", "live"?, "balancer", "services": [{"name",
+// "image", "release", "wanted", "url"?, "ports", "replicas": [{"id", "status", "health", "address", "exits",
 // "exit_code"?, "started"}]}], "releases": [{"id", "state", "created", "rollback_of"?}]}. "services" is empty
 // when nothing runs.
 Outcome status(const Place& place);

@@ -89,7 +89,9 @@ PluginInfo describe() {
   apply.cacheable = false;
   apply.can_preview = true;
   info.actions.push_back(std::move(apply));
-  info.actions.push_back(action("status", "Tells what runs.", object(place(), {"project"})));
+  auto status = action("status", "Tells what runs.", object(place(), {"project"}));
+  status.can_preview = true;  // it changes nothing anyway
+  info.actions.push_back(std::move(status));
   info.actions.push_back(action("logs", "Shows what services wrote.",
                                 object(place({{"services", texts("only of these")},
                                               {"follow", {{"type", "boolean"}}},

@@ -1,5 +1,6 @@
 #include "plugins/local/local.h"
 
+#include "oci/service_secrets.h"
 #include "oci/store.h"
 #include "plugins/local/actions.h"
 #include "plugins/local/describe.h"
@@ -41,14 +42,25 @@ Outcome apply(const Invocation& invocation, Context& context) {
                            {"urls", rollout.urls(plans)}});
 }
 
+// A look ahead is given no secrets; the preview that an approval shows has them.
+bool knows_secrets(const Invocation& invocation) {
+  const auto names = oci::secrets_of(invocation.params.at("services"));
+  return std::all_of(names.begin(), names.end(),
+                     [&](const auto& name) { return invocation.secrets.contains(name); });
+}
+
 json preview_apply(const Invocation& invocation, Context& context) {
   const auto place = Place::of(invocation);
-  const auto plans = plan_services(invocation, oci::open_user_store(invocation.cache_dir), Secrets::unknown);
+  const auto store = oci::open_user_store(invocation.cache_dir);
   const Rollout rollout(place, context);
-  auto lines = rollout.foresee(plans);
+  auto lines = rollout.foresee(plan_services(invocation, store, Secrets::unknown));
+  const bool known = knows_secrets(invocation);
+  if (lines.empty() && known && !rollout.is_done(plan_services(invocation, store)))
+    lines.push_back("something is to be done: a secret has another value, or a replica is not well");
   const bool changes = !lines.empty();
-  if (!changes) lines.push_back("all run as they should, unless a secret has changed");
-  return {{"lines", lines}, {"changes", changes}};
+  if (!changes)
+    lines.push_back(std::string("all run as they should") + (known ? "" : ", unless a secret has changed"));
+  return {{"lines", lines}, {"changes", changes}, {"unsure", !known}};
 }
 
 class Local : public Plugin {
@@ -67,6 +79,8 @@ class Local : public Plugin {
   }
 
   json preview(const Invocation& invocation, Context& context) override {
+    if (invocation.action == "status")
+      return {{"outputs", status(Place::of(invocation)).outputs}, {"changes", false}};
     if (invocation.action != "apply") return Plugin::preview(invocation, context);
     return preview_apply(invocation, context);
   }

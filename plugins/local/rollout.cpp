@@ -301,6 +301,7 @@ void Rollout::commit(const std::vector<ServicePlan>& plans) {
     state_.services.erase(name);
   }
   release_.state = "good";
+  release_.live = now_micros();
   release_.save(place_);
   state_.release = release_.id;
   state_.rollout.clear();

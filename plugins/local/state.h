@@ -48,8 +48,10 @@ struct Release {
   std::string previous;  // the good one before; "": none
   std::string rollback_of;
   std::int64_t created = 0;           // microseconds since the epoch
+  std::int64_t live = 0;              // since when it is good; 0: it is not
   std::vector<ServicePlan> services;  // in order
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(Release, id, state, previous, rollback_of, created, services)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(Release, id, state, previous, rollback_of, created, live,
+                                              services)
 
   static std::optional<Release> load(const Place& place, const std::string& id);
   void save(const Place& place) const;

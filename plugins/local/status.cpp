@@ -66,7 +66,10 @@ Outcome status(const Place& place) {
     if (!release->previous.empty()) entry["previous"] = release->previous;
     if (!release->rollback_of.empty()) entry["rollback_of"] = release->rollback_of;
     for (const auto& plan : release->services) entry["images"][plan.name] = plan.image.value("digest", "");
-    if (id == state.release) out["created"] = entry["created"];
+    if (id == state.release) {
+      out["created"] = entry["created"];
+      if (release->live) out["live"] = format_utc(release->live);
+    }
     out["releases"].push_back(std::move(entry));
   }
   return Outcome::success(std::move(out));
