@@ -4,16 +4,17 @@
 #include "cli/result.h"
 #include "cli/summary.h"
 #include "cli/text.h"
+#include "plugins/gate/decision.h"
 #include "report/history.h"
 
 namespace slipway::cli {
 
 namespace {
 
-std::string state_words(const RunSummary& run) {
+std::string state_words(const fs::path& state, const RunSummary& run) {
   switch (run.state) {
     case RunSummary::State::running:
-      return "running";
+      return gate::open_questions(gate::questions_folder(state, run.id)).empty() ? "running" : "approval?";
     case RunSummary::State::crashed:
       return "crashed";
     default:
@@ -34,7 +35,8 @@ void print_list(const Session& session, std::size_t count) {
     const auto when = run.started ? format_utc(run.started).substr(0, 19) + "Z" : std::string("-");
     const auto took = run.state == RunSummary::State::ended ? format_duration(run.took) : std::string("-");
     const auto what = run.environment.empty() ? run.spec : run.spec + " " + run.environment;
-    fmt::print("{:<8} {:<20} {:<12} {:>7}  {}\n", run.id, when, state_words(run), took, harmless(what));
+    fmt::print("{:<8} {:<20} {:<12} {:>7}  {}\n", run.id, when, state_words(session.dirs.state, run), took,
+               harmless(what));
   }
 }
 
@@ -51,7 +53,7 @@ void print_run(const Session& session, const Report& report) {
                        : step.started  ? std::string_view("unfinished")
                                        : std::string_view("not started");
     fmt::print("{}  {:<12} {:>7}  {}\n", pad(step.name, width), state, format_duration(step.took),
-               harmless(step.message));
+               harmless(step.message.empty() ? decision_words(step) : step.message));
   }
   fmt::print("{}", report.finished ? summary_text(report, Look{}) : "the run did not end\n");
 }

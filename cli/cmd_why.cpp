@@ -1,6 +1,7 @@
 // slipway why
 #include "base/suggest.h"
 #include "cli/command.h"
+#include "cli/summary.h"
 #include "cli/text.h"
 #include "plan/explain.h"
 #include "report/history.h"
@@ -98,6 +99,8 @@ void add_why(CLI::App& app, Session& session) {
       return;
     }
     fmt::print("{}\n", harmless(headline(*step, run.id)));
+    if (const auto words = decision_words(*step); !words.empty())
+      fmt::print("  {}, {} ({})\n", harmless(words), step->decision->at, step->decision->how);
     for (const auto& line : describe_reason(step->cache_reason)) fmt::print("  {}\n", harmless(line));
     if (!after.empty()) fmt::print("then ran: {}\n", fmt::join(after, ", "));
   });

@@ -17,6 +17,7 @@ void add_diff(CLI::App& app, Session& session);
 void add_run(CLI::App& app, Session& session);
 void add_parts(CLI::App& app, Session& session);
 void add_resume(CLI::App& app, Session& session);
+void add_approve(CLI::App& app, Session& session);
 void add_why(CLI::App& app, Session& session);
 void add_runs(CLI::App& app, Session& session);
 void add_status(CLI::App& app, Session& session);
@@ -39,6 +40,7 @@ const std::vector<AddCommand>& commands() {
       add_run,
       add_parts,
       add_resume,
+      add_approve,
       add_why,
       add_runs,
       add_status,

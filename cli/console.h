@@ -20,7 +20,9 @@ class Console {
   virtual void on(const Event& event) = 0;
   // The engine is about to wait: write out, draw.
   virtual void idle() = 0;
-  // How often idle() must be called while nothing happens; 0: never.
+  // A line for the user that is no event.
+  virtual void say(std::string_view line) = 0;
+  // How often idle() must be called while nothing happens; 0: never. Asked after each idle().
   virtual Millis idle_every() const { return Millis(0); }
 };
 
@@ -33,6 +35,8 @@ struct ConsoleSettings {
   std::stop_token stop;                         // requested: the user wants the run to stop
   std::function<void(std::string_view)> write;  // whole pieces of output
   std::function<std::pair<int, int>()> size;    // rows and columns of the terminal, asked at every drawing
+  // The question that stands open at the terminal, with what was typed so far; "": none. May be empty.
+  std::function<std::string()> prompt;
 };
 
 std::unique_ptr<Console> make_plain_console(ConsoleSettings settings);

@@ -20,6 +20,7 @@ class JsonConsole : public Console {
     s_.write(buffer_);
     buffer_.clear();
   }
+  void say(std::string_view) override {}  // the stream holds events only
 
  private:
   ConsoleSettings s_;
@@ -34,6 +35,8 @@ class QuietConsole : public Console {
     if (end && end->result != Result::success) s_.write(summary_text(*s_.report, s_.look));
   }
   void idle() override {}
+  // Silent as it is, it does not wait for somebody without a word.
+  void say(std::string_view line) override { s_.write(fmt::format("{}\n", line)); }
 
  private:
   ConsoleSettings s_;

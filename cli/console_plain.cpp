@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kMaxName = 32;
 constexpr std::size_t kFewLines = 5;     // so many cached or skipped steps in a row get a line each
 constexpr Millis kHeartbeat{30'000};     // a silent run says that it lives
+constexpr Millis kHoldbeat{300'000};     // one that only waits for people
+constexpr Millis kKeys{100};             // how often the keyboard is read while a question stands open
 constexpr Millis kProgressEvery{1'000};  // per step
 constexpr std::size_t kMaxBuffer = 64 << 10;
 
@@ -53,10 +55,17 @@ class PlainConsole : public Console {
     }
     const auto now = std::chrono::steady_clock::now();
     if (!running_.empty()) tell_quiet_ones();
-    if (buffer_.empty() && !running_.empty() && now - last_output_ > kHeartbeat) heartbeat(now);
+    const bool holds = std::all_of(running_.begin(), running_.end(),
+                                   [&](const auto& one) { return s_.report->find(one.first)->waits; });
+    if (buffer_.empty() && !running_.empty() && now - last_output_ > (holds ? kHoldbeat : kHeartbeat))
+      heartbeat(now);
     flush();
+    const auto prompt = s_.prompt ? s_.prompt() : std::string();
+    if (!prompt.empty() && !prompting_) s_.write(prompt);
+    prompting_ = !prompt.empty();
   }
-  Millis idle_every() const override { return kHeartbeat / 3; }
+  void say(std::string_view text) override { line(text); }
+  Millis idle_every() const override { return prompting_ ? kKeys : kHeartbeat / 3; }
 
  private:
   struct Running {
@@ -72,6 +81,7 @@ class PlainConsole : public Console {
 
   void flush() {
     if (buffer_.empty()) return;
+    if (std::exchange(prompting_, false)) buffer_.insert(0, "\n");  // the question stands in this line
     s_.write(buffer_);
     buffer_.clear();
     last_output_ = std::chrono::steady_clock::now();
@@ -106,8 +116,8 @@ class PlainConsole : public Console {
     if (event.attempt > 1)
       state_line(uncounted(), "again", event.step, fmt::format("attempt {}", event.attempt), Paint::yellow);
     else
-      state_line(uncounted(), "run", event.step, step ? harmless(summarize_reason(step->cache_reason)) : "",
-                 Paint::cyan);
+      state_line(uncounted(), step && step->waits ? "hold" : "run", event.step,
+                 step ? harmless(summarize_reason(step->cache_reason)) : "", Paint::cyan);
   }
 
   void progressed(const std::string& name, const StepProgress& progress) {
@@ -159,7 +169,10 @@ class PlainConsole : public Console {
   }
 
   void finish_line(std::size_t number, const StepReport& step) {
-    const auto count = counted(number), took = format_duration(step.took);
+    const auto count = counted(number);
+    auto took = format_duration(step.took);
+    if (const auto words = decision_words(step); !words.empty() && step.result == Result::success)
+      took += "  " + harmless(words);
     if (step.cached)
       return state_line(count, "cached", step.name, summarize_reason(step.cache_reason), Paint::dim);
     switch (step.result) {
@@ -178,7 +191,8 @@ class PlainConsole : public Console {
   void heartbeat(Time now) {
     for (const auto& [name, running] : running_) {
       const auto took = std::chrono::duration_cast<Millis>(now - running.since);
-      state_line(uncounted(), "run", name, fmt::format("{}  {}", format_duration(took), running.progress));
+      state_line(uncounted(), s_.report->find(name)->waits ? "hold" : "run", name,
+                 fmt::format("{}  {}", format_duration(took), running.progress));
     }
   }
 
@@ -189,6 +203,7 @@ class PlainConsole : public Console {
   std::vector<std::string> quiet_;  // cached or skipped, and not told yet
   Time last_output_ = std::chrono::steady_clock::now();
   bool told_stop_ = false;
+  bool prompting_ = false;  // the last line written is a question
 };
 
 }  // namespace

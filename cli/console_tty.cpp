@@ -56,6 +56,8 @@ class TtyConsole : public Console {
       running.amount = amount(*progress);
     } else if (const auto* log = std::get_if<StepLog>(&event.body)) {
       logged(event.step, *log);
+    } else if (const auto question = approval_asked(event)) {
+      asked(event.step, *question);
     } else if (std::get_if<StepFinished>(&event.body)) {
       finished(event.step);
     } else if (std::get_if<RunFinished>(&event.body)) {
@@ -70,6 +72,7 @@ class TtyConsole : public Console {
     if (!over_ && above_.empty() && now() - drawn_at_ < kTick) return;
     draw();
   }
+  void say(std::string_view text) override { above_ += fmt::format("   {}\n", harmless(text)); }
   Millis idle_every() const override { return kTick; }
 
  private:
@@ -91,6 +94,16 @@ class TtyConsole : public Console {
       if (tail.size() > kTailLines) tail.pop_front();
     }
   }
+
+  // What somebody is to agree to stays on the screen.
+  void asked(const std::string& name, const ApprovalAsked& question) {
+    tell_quiet_ones();
+    running_[name].tail.clear();
+    above_ += fmt::format(" {} {}\n", hold_mark(), s_.look.paint(Paint::bold, name));
+    for (const auto& line : question.lines)
+      above_ += fmt::format("   {} {}\n", s_.look.bar(), harmless(line));
+  }
+  std::string_view hold_mark() const { return s_.look.unicode ? "⏸" : "hold"; }
 
   void finished(const std::string& name) {
     ++done_;
@@ -122,7 +135,8 @@ class TtyConsole : public Console {
       const auto why = summarize_reason(step.cache_reason);
       state = why.empty() ? "cached" : "cached  " + why;
     } else if (step.result == Result::success) {
-      state = format_duration(step.took);
+      const auto words = decision_words(step);
+      state = format_duration(step.took) + (words.empty() ? "" : "  " + harmless(words));
     } else if (step.result == Result::skip) {
       state = harmless(step.message);
     } else {
@@ -173,8 +187,11 @@ class TtyConsole : public Console {
     std::string state = running.text;
     if (running.attempt > 1) state = fmt::format("attempt {}  {}", running.attempt, state);
     if (!running.amount.empty()) state += (state.empty() ? "" : "  ") + running.amount;
-    const auto left =
-        fmt::format(" {} {}  ", s_.look.unicode ? "▸" : ">", pad(name, name_width_, s_.look.unicode));
+    const auto left = fmt::format(" {} {}  ",
+                                  s_.report->find(name)->waits ? hold_mark()
+                                  : s_.look.unicode            ? "▸"
+                                                               : ">",
+                                  pad(name, name_width_, s_.look.unicode));
     const auto used = columns_of(left) + columns_of(time) + 1;
     const auto room = width() > used ? width() - used : 0;
     out.push_back(left + pad(state, room, s_.look.unicode) + " " + time);
@@ -191,6 +208,8 @@ class TtyConsole : public Console {
     const auto lines = region();
     for (const auto& line : lines) out += line + "\n";
     drawn_ = lines.size();
+    // The last thing, without a newline: the cursor stands behind what is typed.
+    if (s_.prompt && !over_) out += fit(s_.prompt(), width(), s_.look.unicode);
     drawn_at_ = now();
     out += kEnd;
     s_.write(out);

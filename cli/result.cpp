@@ -44,6 +44,12 @@ json step_json(const StepReport& step) {
   if (!step.hint.empty()) out["hint"] = step.hint;
   if (step.where.known()) out["where"] = step.where.str();
   if (!step.cache_reason.is_null()) out["why"] = step.cache_reason;
+  if (const auto& decision = step.decision)
+    out["decision"] = {{"answer", decision->answer},
+                       {"by", decision->by},
+                       {"at", decision->at},
+                       {"how", decision->how},
+                       {"why", decision->why}};
   if (!step.outputs.empty()) out["outputs"] = step.outputs;
   return out;
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cli/approver.h"
 #include "cli/console.h"
 #include "cli/output_file.h"
 #include "cli/result.h"
@@ -25,8 +26,16 @@ std::pair<int, int> terminal_size() {
   return {size.ws_row, size.ws_col};
 }
 
-std::unique_ptr<Console> console_for(const Session& session, const Report& report, OutputFile& screen) {
-  const auto env = [](const char* name) -> const char* { return std::getenv(name); };
+const char* env(const char* name) {
+  return std::getenv(name);
+}
+
+std::string console_mode(const Session& session) {
+  return choose_progress(session.progress, ::isatty(STDERR_FILENO) == 1, env);
+}
+
+std::unique_ptr<Console> console_for(const Session& session, const Report& report, OutputFile& screen,
+                                     Approver& approver) {
   const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
   ConsoleSettings settings;
   settings.report = &report;
@@ -36,7 +45,8 @@ std::unique_ptr<Console> console_for(const Session& session, const Report& repor
   settings.stop = session.stop;
   settings.write = [&screen](std::string_view text) { screen.write(text); };
   settings.size = terminal_size;
-  return make_console(choose_progress(session.progress, is_terminal, env), std::move(settings));
+  settings.prompt = [&approver] { return approver.prompt(); };
+  return make_console(console_mode(session), std::move(settings));
 }
 
 // A run that was refused before its first event leaves nothing behind.
@@ -91,7 +101,8 @@ void run_plan_command(Session& session, const Plan& plan, const RunFlags& flags,
   Kept kept(journal);
   Report report;
   OutputFile screen(STDERR_FILENO);
-  const auto console = console_for(session, report, screen);
+  Approver approver(session, journal.run_id(), console_mode(session), env);
+  const auto console = console_for(session, report, screen, approver);
 
   EngineOptions options;
   options.jobs = flags.jobs;
@@ -100,7 +111,7 @@ void run_plan_command(Session& session, const Plan& plan, const RunFlags& flags,
   options.dirs = session.dirs;
   options.run_id = journal.run_id();
   options.argv = session.argv;
-  options.ci = detect_ci([](const char* name) -> const char* { return std::getenv(name); });
+  options.ci = detect_ci(env);
   options.done = std::move(done);
   options.idle_every = console->idle_every();
   std::string stream;  // events for --events, until the engine is idle
@@ -108,6 +119,7 @@ void run_plan_command(Session& session, const Plan& plan, const RunFlags& flags,
     journal.flush();
     if (events) events->write(std::exchange(stream, {}));
     console->idle();
+    options.idle_every = console->idle_every();
   };
   const auto sink = [&](const Event& event) {
     kept.keep();
@@ -115,6 +127,7 @@ void run_plan_command(Session& session, const Plan& plan, const RunFlags& flags,
     if (events) stream += to_line(event);
     fold(report, event);
     console->on(event);
+    for (const auto& line : approver.on(event)) console->say(line);
   };
   const auto finished = run_plan(plan, *session.plugins, cache, options, sink, session.stop, session.kill);
 

@@ -142,7 +142,10 @@ Tally tally(const Report& report) {
 bool did_nothing(const Report& report) {
   if (report.result != Result::success || report.steps.empty()) return false;
   for (const auto& step : report.steps) {
-    if (step.cached || step.result == Result::skip || step.phase == "source") continue;
+    // Sources and gates only look.
+    if (step.cached || step.result == Result::skip || step.phase == "source" || step.phase == "gate")
+      continue;
+    if (step.outputs.is_object() && step.outputs.value("decision", json()) == "not needed") continue;
     if (step.result != Result::success || !step.outputs.is_object()) return false;
     const auto changed = step.outputs.find("changed");
     if (changed == step.outputs.end() || !(changed->empty() || *changed == false)) return false;
@@ -160,6 +163,12 @@ std::string ending_words(const StepReport& step) {
     default:
       return message.empty() ? std::string(to_string(step.result)) : message;
   }
+}
+
+std::string decision_words(const StepReport& step) {
+  if (!step.decision) return {};
+  const auto& [answer, by, at, how, why] = *step.decision;
+  return fmt::format("{} by {}{}", answer, by, why.empty() ? "" : ": " + why);
 }
 
 std::string failure_text(const StepReport& step, const Look& look) {

@@ -21,6 +21,9 @@ bool did_nothing(const Report& report);
 // What happened to a step, in a few words: "failed: exit 1 in `make`", "took longer than 5m00s".
 std::string ending_words(const StepReport& step);
 
+// Who let the step go on or not: "approved by anna: looks good"; "" when nobody was asked.
+std::string decision_words(const StepReport& step);
+
 // One failed step: message, place in the spec with its line, evidence, last lines of its log, hint.
 std::string failure_text(const StepReport& step, const Look& look);
 
