@@ -117,7 +117,7 @@ TEST_CASE("a rollout waits until somebody approves, from another terminal, of wh
   REQUIRE(live.says(kAsks + "1"));
   INFO(live.said());
   CHECK(contains(live.said(), "hold    approval.prod"));
-  CHECK(contains(live.said(), "approval.prod       | web: starts, 1 of it"));
+  CHECK(contains(live.said(), "approval.prod | web: starts, 1 of it"));
   CHECK(contains(live.said(), "`slipway approve r-1` on this machine lets it go on"));
   CHECK(contains(blog.good({"runs"}).out, "approval?"));
 

@@ -4,6 +4,7 @@
 #include <pty.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <utmp.h>
 
 #include <catch2/catch.hpp>
 #include <csignal>

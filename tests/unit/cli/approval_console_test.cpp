@@ -15,7 +15,7 @@ namespace {
 // A run of one step that asks; once `wanted` is on the screen it is answered.
 struct Asking : FakeRun {
   Screen screen;
-  std::string out, prompt = "deploy shop r-1 to prod? [y/N] y", when_asked;
+  std::string out, prompt, when_asked;
   std::unique_ptr<Console> console;
   Gate answered;
 
@@ -42,14 +42,17 @@ struct Asking : FakeRun {
       prompt.clear();
       answered.open();
     };
-    on_event = [this](const Event& event) { console->on(event); };
+    on_event = [this](const Event& event) {
+      console->on(event);
+      if (approval_asked(event)) prompt = "deploy shop r-1 to prod? [y/N] y";
+    };
     plan.plan.environment = "prod";
     plan.step("approval.prod", {}, json::object(), "wait").phase = "approval";
     work.bodies["approval.prod"] = [this](const Invocation&, Context& context) {
       context.log("web: is replaced\n");
+      context.progress({"waits for sre to approve", 0, 0, ""});
       context.event("approval",
                     {{"state", "asked"}, {"environment", "prod"}, {"lines", {"web: is replaced"}}});
-      context.progress({"waits for sre to approve", 0, 0, ""});
       if (!answered.wait()) return Outcome::failed("the question was never shown");
       context.event("approval", {{"state", "approved"}, {"by", "anna"}, {"why", "looks good"}});
       return Outcome::success();
@@ -70,7 +73,8 @@ TEST_CASE("tty: what would change stays above, the question stands below all", "
    │ web: is replaced
 shop → prod  r-1  0/1  0.0s
  ⏸ approval.prod  waits for sre to approve                                 0.0s
-deploy shop r-1 to prod? [y/N] y)");
+deploy shop r-1 to prod? [y/N] y
+)");
   CHECK(r.screen.text().find("[y/N]") == std::string::npos);
   CHECK(Asking::times_alike(r.screen.text()).find(" ✔ approval.prod  0.0s  approved by anna: looks good") !=
         std::string::npos);
