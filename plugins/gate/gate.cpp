@@ -188,6 +188,9 @@ Outcome ask(const Invocation& invocation, Context& context) {
   forget_decision(folder, question.step);
   context.log(joined(question.lines));
   const Asked asked(folder, question);
+  context.progress(
+      {fmt::format("waits for {} to approve: slipway approve {}", question.who(), invocation.run_id), 0, 0,
+       ""});
   context.event("approval", {{"state", "asked"},
                              {"project", question.project},
                              {"environment", question.environment},
@@ -195,9 +198,6 @@ Outcome ask(const Invocation& invocation, Context& context) {
                              {"lines", question.lines},
                              {"images", question.images},
                              {"until", format_utc(question.until)}});
-  context.progress(
-      {fmt::format("waits for {} to approve: slipway approve {}", question.who(), invocation.run_id), 0, 0,
-       ""});
   Pause pause(context.stop());
   while (now_micros() < question.until) {
     if (const auto decision = gate::decision(folder, question.step)) {
