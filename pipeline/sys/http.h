@@ -32,10 +32,10 @@ struct HttpRequest {
   std::string unix_socket;                       // connect here instead (Docker Engine)
   std::string resolve_to;                        // pin the host to this address (CURLOPT_RESOLVE)
   std::string ca_file, client_cert, client_key;  // PEM files
-  std::string ca_pem, cert_pem, key_pem;  // the same as texts; with ca_pem no other CA is trusted
-  std::string tls_server_name;            // instead of the URL's host, for SNI and the certificate
-  std::string proxy;                      // a URL; empty: as the environment says
-  bool http2 = false;                     // many requests over one connection where the server can
+  std::string ca_pem, cert_pem, key_pem;         // the same as texts; with ca_pem no other CA is trusted
+  std::string tls_server_name;                   // instead of the URL's host, for SNI and the certificate
+  std::string proxy;                             // a URL; empty: as the environment says
+  bool http2 = false;                            // many requests over one connection where the server can
   bool verify_tls = true;
   Millis connect_timeout{10'000};
   Millis timeout{0};             // whole request; 0: none

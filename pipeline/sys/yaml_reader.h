@@ -1,5 +1,5 @@
-// YAML to nodes and back: yaml-cpp parses, we keep the places and refuse what it lets through (duplicate keys, cyclic
-// aliases, endless expansion, several documents).
+// YAML to nodes and back: yaml-cpp parses, we keep the places and refuse what it lets through (duplicate
+// keys, cyclic aliases, endless expansion, several documents).
 #pragma once
 #include <string>
 

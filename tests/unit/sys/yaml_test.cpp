@@ -19,7 +19,8 @@ std::vector<nlohmann::json> read_all(const std::string& text) {
 }  // namespace
 
 TEST_CASE("a stream gives each of its documents, and empty ones are none", "[yaml]") {
-  const auto documents = read_all("---\nkind: A\n---\n# only a comment\n---\nkind: B\nports: [1, \"2\"]\n...\n");
+  const auto documents =
+      read_all("---\nkind: A\n---\n# only a comment\n---\nkind: B\nports: [1, \"2\"]\n...\n");
   REQUIRE(documents.size() == 2);
   CHECK(documents[0] == nlohmann::json{{"kind", "A"}});
   CHECK(documents[1] == nlohmann::json{{"kind", "B"}, {"ports", {1, "2"}}});
@@ -40,8 +41,9 @@ TEST_CASE("what is written reads back the same, texts that look like something e
   const nlohmann::ordered_json value = {
       {"kind", "ConfigMap"},
       {"words",
-       {"yes", "No", "on", "true", "null", "~", "", "1", "1e3", "0x1f", "1:30", "2024-01-01", " pad", "a: b",
-        "- dash", "#no", "'q'", "tab\tin", "multi\nline\n", "multi\n\n\n", "ü", "{{x}}", "*a", "&b", "@c", "%d"}},
+       {"yes",           "No",          "on",         "true",  "null", "~",      "",    "1",   "1e3",
+        "0x1f",          "1:30",        "2024-01-01", " pad",  "a: b", "- dash", "#no", "'q'", "tab\tin",
+        "multi\nline\n", "multi\n\n\n", "ü",          "{{x}}", "*a",   "&b",     "@c",  "%d"}},
       {"numbers", {0, -1, 2.5, 80}},
       {"flags", {true, false, nullptr}},
       {"empty", {{"list", nlohmann::ordered_json::array()}, {"map", nlohmann::ordered_json::object()}}},
