@@ -53,7 +53,7 @@ void print_run(const Session& session, const Report& report) {
                        : step.started  ? std::string_view("unfinished")
                                        : std::string_view("not started");
     fmt::print("{}  {:<12} {:>7}  {}\n", pad(step.name, width), state, format_duration(step.took),
-               harmless(step.message.empty() ? decision_words(step) : step.message));
+               step.message.empty() ? harmless(decision_words(step)) : first_line(step.message));
   }
   fmt::print("{}", report.finished ? summary_text(report, Look{}) : "the run did not end\n");
 }

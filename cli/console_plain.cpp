@@ -179,7 +179,7 @@ class PlainConsole : public Console {
       case Result::success:
         return state_line(count, "ok", step.name, took, Paint::green);
       case Result::skip:
-        return state_line(count, "skip", step.name, harmless(step.message), Paint::dim);
+        return state_line(count, "skip", step.name, first_line(step.message), Paint::dim);
       case Result::cancellation:
         return state_line(count, "stopped", step.name, took, Paint::yellow);
       default:

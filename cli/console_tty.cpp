@@ -138,7 +138,7 @@ class TtyConsole : public Console {
       const auto words = decision_words(step);
       state = format_duration(step.took) + (words.empty() ? "" : "  " + harmless(words));
     } else if (step.result == Result::skip) {
-      state = harmless(step.message);
+      state = first_line(step.message);
     } else {
       state = fmt::format("{}  {}", format_duration(step.took), ending_words(step));
     }

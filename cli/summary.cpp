@@ -154,7 +154,7 @@ bool did_nothing(const Report& report) {
 }
 
 std::string ending_words(const StepReport& step) {
-  const auto message = harmless(step.message);
+  const auto message = first_line(step.message);
   switch (step.result) {
     case Result::failure:
       return message.empty() ? "failed" : "failed: " + message;
@@ -177,7 +177,11 @@ std::string failure_text(const StepReport& step, const Look& look) {
       step.started ? fmt::format(" (after {})", format_duration(step.took)) : std::string());
   if (step.where.known()) {
     out += fmt::format("  {}\n", look.paint(Paint::dim, step.where.str()));
-    out += indented(frame(step.where), "  ", kDetailLines);
+    // Mistakes in a file bring their frames along, from the text as it was read.
+    if (const auto end = step.message.find('\n'); end != std::string::npos)
+      out += indented(std::string_view(step.message).substr(end + 1), "  ", kDetailLines);
+    else
+      out += indented(frame(step.where), "  ", kDetailLines);
   }
   out += indented(step.detail, "  ", kDetailLines);
   if (shows_its_log(step)) {

@@ -18,7 +18,7 @@ Tally tally(const Report& report);
 // that it `changed` nothing.
 bool did_nothing(const Report& report);
 
-// What happened to a step, in a few words: "failed: exit 1 in `make`", "took longer than 5m00s".
+// What happened to a step, in a few words on one line: "failed: exit 1 in `make`", "took longer than 5m00s".
 std::string ending_words(const StepReport& step);
 
 // Who let the step go on or not: "approved by anna: looks good"; "" when nobody was asked.

@@ -95,6 +95,10 @@ std::string harmless(std::string_view line) {
   return out;
 }
 
+std::string first_line(std::string_view text) {
+  return harmless(text.substr(0, text.find('\n')));
+}
+
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> out;
   for (std::size_t from = 0; from < text.size();) {

@@ -11,6 +11,9 @@ namespace slipway::cli {
 // (a progress bar) the last state stays.
 std::string harmless(std::string_view line);
 
+// The first line of a text of several, harmless.
+std::string first_line(std::string_view text);
+
 // The lines of `text` without their ends; a last one without newline counts.
 std::vector<std::string_view> lines_of(std::string_view text);
 

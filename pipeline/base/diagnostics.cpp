@@ -9,6 +9,7 @@ void Diagnostics::source(std::string file, std::string text) {
 }
 
 void Diagnostics::error(Location where, std::string message, std::string hint) {
+  if (where.known() && !told_.emplace(where.file, where.line, where.column, message).second) return;
   ++errors_;
   items_.push_back({Diagnostic::Severity::error, std::move(message), std::move(hint), std::move(where)});
 }
@@ -65,13 +66,8 @@ std::string code_frame(std::string_view text, const Location& where, int context
 }
 
 std::string Diagnostics::render() const {
-  auto sorted = items_;
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.where.file, a.where.line, a.where.column) <
-           std::tie(b.where.file, b.where.line, b.where.column);
-  });
   std::string out;
-  for (const auto& d : sorted) {
+  for (const auto& d : in_order()) {
     if (d.where.known()) out += d.where.str() + ": ";
     if (d.severity == Diagnostic::Severity::warning) out += "warning: ";
     out += d.message + "\n";
@@ -85,7 +81,18 @@ void Diagnostics::throw_if_errors() const {
   if (!has_errors()) return;
   auto text = render();
   if (text.ends_with('\n')) text.pop_back();
-  throw Error(ExitCode::usage, text);
+  const auto first = in_order().front().where;
+  if (first.known()) text.erase(0, first.str().size() + 2);
+  throw Error(ExitCode::usage, text).at(first);
+}
+
+std::vector<Diagnostic> Diagnostics::in_order() const {
+  auto sorted = items_;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.where.file, a.where.line, a.where.column) <
+           std::tie(b.where.file, b.where.line, b.where.column);
+  });
+  return sorted;
 }
 
 }  // namespace slipway

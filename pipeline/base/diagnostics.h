@@ -1,7 +1,9 @@
 // Mistakes in texts the user wrote, collected so that all are shown at once.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/location.h"
@@ -21,6 +23,7 @@ class Diagnostics {
   // Keeps the text so that `render` can show the line at fault.
   void source(std::string file, std::string text);
 
+  // Told once when the same text is read twice (through an anchor or `extends`).
   void error(Location where, std::string message, std::string hint = {});
   void warning(Location where, std::string message, std::string hint = {});
 
@@ -33,12 +36,16 @@ class Diagnostics {
   //           |     ^~~~~
   //       hint: did you mean `steps`?
   std::string render() const;
-  // Throws Error(usage) holding render() when there are errors.
+  // When there are errors, throws Error(usage) at the place of the first, its message the first line and all
+  // that render() says behind it: its str() is render().
   void throw_if_errors() const;
 
  private:
+  std::vector<Diagnostic> in_order() const;  // by file, line and column
+
   std::map<std::string, std::string> sources_;
   std::vector<Diagnostic> items_;
+  std::set<std::tuple<std::string, int, int, std::string>> told_;  // places and messages of errors
   int errors_ = 0;
 };
 

@@ -410,7 +410,9 @@ class Engine {
     finished.took = took;
     finished.exit = static_cast<int>(error.code());
     finished.message = error.message();
-    for (const auto& line : error.trail()) finished.message += ", " + line;
+    std::string trail;
+    for (const auto& line : error.trail()) trail += ", " + line;
+    finished.message.insert(std::min(finished.message.find('\n'), finished.message.size()), trail);
     finished.detail = error.detail();
     finished.hint = error.hint();
     finished.where = error.where().known() ? error.where() : step.where;

@@ -53,8 +53,8 @@ struct StepFinished {
   Millis took{0};
   int exit = 0;  // ExitCode it asks for
   bool cached = false;
-  bool ignored = false;  // it failed, and `continue_on_error` lets the run go on
-  std::string message, detail, hint;
+  bool ignored = false;               // it failed, and `continue_on_error` lets the run go on
+  std::string message, detail, hint;  // the message of mistakes in a file goes on with frames: several lines
   Location where;
   json outputs = json::object();
 };

@@ -64,11 +64,12 @@ json outputs_schema() {
             {"name", {{"type", "string"}}}}}};
 }
 
-// The file as the user knows it: below the folder of the spec, or as they wrote it.
-std::string shown(const fs::path& file, const fs::path& project, const std::string& written) {
-  const auto relative = file.lexically_normal().lexically_relative(project.lexically_normal());
-  if (!relative.empty() && *relative.begin() != "..") return relative.string();
-  return written;
+// The file as the user would name it: from where they stand when it lies there or below, as specs are named.
+std::string shown(const fs::path& file) {
+  std::error_code ec;
+  const auto whole = fs::absolute(file, ec).lexically_normal();
+  const auto relative = whole.lexically_relative(fs::current_path(ec));
+  return (relative.empty() || *relative.begin() == ".." ? whole : relative).string();
 }
 
 BuildRequest request_of(const Invocation& invocation) {
@@ -79,7 +80,7 @@ BuildRequest request_of(const Invocation& invocation) {
   out.context = invocation.project_dir / params.at("context").get<std::string>();
   const auto file = params.value("dockerfile", "");
   out.dockerfile = out.context / (file.empty() ? "Dockerfile" : file);
-  out.shown_file = shown(out.dockerfile, invocation.project_dir, file.empty() ? "Dockerfile" : file);
+  out.shown_file = shown(out.dockerfile);
   out.target = params.value("target", "");
   const auto args = params.value("args", json::object());
   for (const auto& [name, value] : args.items()) out.args[name] = value.get<std::string>();

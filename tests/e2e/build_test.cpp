@@ -282,6 +282,38 @@ TEST_CASE("mistakes in a Dockerfile are all shown, with exit 2", "[e2e][build]")
              Catch::Contains("there is no `ctx/Dockerfil`") && Catch::Contains("did you mean `Dockerfile`?"));
 }
 
+TEST_CASE("a run shows the mistakes in a Dockerfile with their lines, as `image build` does",
+          "[e2e][build]") {
+  User user;
+  user.write("shop/slipway.yaml", "version: 1\nname: shop\nimages:\n  web: {context: web}\n");
+  user.write("shop/web/Dockerfile", "FROM scratch\nRUNN make\nCOPYY a b\n");
+  const std::string mistakes =
+      "  {0}web/Dockerfile:2:1\n"
+      "       2 | RUNN make\n"
+      "         | ^~~~\n"
+      "    hint: did you mean `RUN`?\n"
+      "  {0}web/Dockerfile:3:1: unknown instruction `COPYY`\n"
+      "       3 | COPYY a b\n"
+      "         | ^~~~~\n"
+      "    hint: did you mean `COPY`?\n";
+  for (const char* command : {"build", "run"}) {
+    const auto ran = user.slipway({command}, "shop");
+    INFO(ran.err);
+    CHECK(ran.code == 2);
+    CHECK_THAT(ran.err, Catch::Contains("build.web cannot go on: unknown instruction `RUNN` (after") &&
+                            Catch::Contains(fmt::format(fmt::runtime(mistakes), "")) &&
+                            !Catch::Contains("slipway.yaml:"));
+  }
+  // From elsewhere the file has another name; what lies under that name here is not shown for it.
+  CHECK_THAT(user.slipway({"build", "-f", "shop"}).err,
+             Catch::Contains(fmt::format(fmt::runtime(mistakes), "shop/")));
+  user.write("shop/web/Dockerfile", "FROM scratch\nCOPY none /\n");
+  CHECK_THAT(user.slipway({"build", "-f", "shop"}).err,
+             Catch::Contains("shop/web/Dockerfile:2:1\n       2 | COPY none /\n"));
+  CHECK_THAT(user.slipway({"runs", "r-1"}, "shop").out,
+             Catch::Contains("error") && Catch::Contains("  unknown instruction `RUNN`\n"));
+}
+
 TEST_CASE("archives are unpacked by ADD and copied whole by COPY", "[e2e][build]") {
   if (!ready()) return;
   const Builder user;

@@ -20,6 +20,23 @@ TEST_CASE("every mistake is shown with its place, its line and a hint, in the or
         "       |     ^~~~~\n"
         "  hint: did you mean `steps`?\n");
   CHECK(d.has_errors());
+  try {
+    d.throw_if_errors();
+    FAIL("nothing was thrown");
+  } catch (const Error& e) {
+    CHECK(e.code() == ExitCode::usage);
+    CHECK(e.where() == Location{"slipway.yaml", 1, 10, 1});
+    CHECK(e.message().starts_with("version is too old\n"));
+    CHECK(e.str() + "\n" == d.render());
+  }
+}
+
+TEST_CASE("a mistake that is met twice is told once", "[base]") {
+  Diagnostics d;
+  for (int i = 0; i < 2; ++i) d.error({"slipway.yaml", 4, 5, 5}, "unknown key `stpes`");
+  d.error({"slipway.yaml", 4, 5, 5}, "unknown key `other`");
+  d.error({}, "no environment");
+  CHECK(d.all().size() == 3);
 }
 
 TEST_CASE("a warning alone stops nothing", "[base]") {

@@ -153,7 +153,7 @@ TEST_CASE("plain: on GitHub the failure is marked in the spec", "[cli]") {
   r.settings.ci = "github";
   r.plan.step("test.a").where = {"slipway.yaml", 14, 3, 4};
   r.work.bodies["test.a"] = [](const Invocation&, Context&) { return Outcome::failed("100% red\nreally"); };
-  CHECK(r.story().ends_with("::error file=slipway.yaml,line=14,title=test.a::failed: 100%25 redreally\n"));
+  CHECK(r.story().ends_with("::error file=slipway.yaml,line=14,title=test.a::failed: 100%25 red\n"));
 }
 
 TEST_CASE("json: the event stream as it is, quiet: failures only", "[cli]") {
