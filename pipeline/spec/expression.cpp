@@ -13,6 +13,15 @@ bool is_dotted_name(std::string_view text) {
                      [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-' || c == '.'; });
 }
 
+// What an expression of the language that is not built would be; nullopt for one that is none.
+std::optional<std::string_view> planned(std::string_view expression) {
+  if (expression.starts_with("matrix.")) return "tests with several settings";
+  if (expression.starts_with("inputs.")) return "inputs of a run; use `vars` and --var";
+  for (const std::string_view sign : {"==", "!=", "&&", "||", "(", "<", ">"})
+    if (expression.find(sign) != std::string_view::npos) return "comparisons and functions in expressions";
+  return std::nullopt;
+}
+
 std::string_view trimmed(std::string_view text) {
   const auto from = text.find_first_not_of(" \t\n");
   if (from == std::string_view::npos) return {};
@@ -63,6 +72,11 @@ class Interpolation {
     }
     for (auto room : {"images.", "sources.", "git."})
       if (name.starts_with(room) && is_dotted_name(name)) return "${{ " + name + " }}";
+    if (const auto what = planned(name)) {
+      diagnostics_.error(node.where, fmt::format("`{}` is not built yet: {}", name, *what),
+                         "take it out: slipway does not ignore what it cannot do");
+      return {};
+    }
     diagnostics_.error(node.where, fmt::format("`{}` is no expression slipway knows", name),
                        "vars.NAME, env.name, project.name, images.NAME.ref, images.NAME.digest, git.sha, "
                        "git.sha_short, git.branch; what the shell shall see is `$NAME`");

@@ -1,8 +1,10 @@
 #include "spec/references.h"
 
+#include "base/error.h"
 #include "base/suggest.h"
 #include "spec/expression.h"
 #include "sys/files.h"
+#include "sys/git_url.h"
 
 namespace slipway {
 
@@ -101,6 +103,17 @@ class Check {
       if (source.path.empty() == source.git.empty())
         d_.error(source.where, fmt::format("source `{}` has to have one of `path` and `git`", source.name));
       secret(source.token);
+      // What git would refuse in the run is told before it.
+      if (!source.git.empty()) accepted(source.git, [](const auto& text) { git::parse_url(text, "."); });
+      accepted(source.ref, [](const auto& text) { git::check_ref(text); });
+    }
+  }
+  template <typename F>
+  void accepted(const Text& text, F&& parse) {
+    try {
+      parse(text.text);
+    } catch (const Error& e) {
+      d_.error(text.where, e.message(), e.hint());
     }
   }
 

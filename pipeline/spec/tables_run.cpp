@@ -317,15 +317,19 @@ const Table<Test>& test_table() {
       "A command run inside an image that was built; it must be green before anything is rolled out.",
       {
           row::required(row::text("image", &Test::image, "the image it runs in")),
-          row::required(row::custom<Test>("run", "a text for the shell, or a list: program and arguments",
-                                          schema_of::texts(true),
-                                          [](Test& test, const Node& node, Diagnostics& d) {
-                                            for (auto& one : read::texts(node, d, true, true))
-                                              test.run.push_back(one.text);
-                                            test.run_is_list = node.is_sequence();
-                                            if (test.run_is_list && node.items.empty())
-                                              d.error(node.where, "the command is empty");
-                                          })),
+          row::required(row::custom<Test>(
+              "run", "a text for the shell, or a list: program and arguments", schema_of::texts(true),
+              [](Test& test, const Node& node, Diagnostics& d) {
+                if (node.is_mapping()) {
+                  d.error(node.where,
+                          "`run` with an image of its own is not built yet: tests of several images together",
+                          "take it out: slipway does not ignore what it cannot do");
+                  return;
+                }
+                for (auto& one : read::texts(node, d, true, true)) test.run.push_back(one.text);
+                test.run_is_list = node.is_sequence();
+                if (test.run_is_list && node.items.empty()) d.error(node.where, "the command is empty");
+              })),
           row::texts("needs", &Test::needs, "tests that must be green before"),
           row::texts("services", &Test::services, "backing services it needs, reachable by name"),
           row::values("env", &Test::env, "environment variables: texts, or `{secret: NAME}`"),
