@@ -12,6 +12,7 @@ namespace {
 struct Options {
   RegistryFlags registry;
   std::string what, platform;
+  bool remote = false;
 };
 
 struct Seen {
@@ -25,6 +26,10 @@ Seen look(const Session& session, const Options& options) {
     const auto local = open_layout_image(*place);
     return {local.name, oci::describe_stored(local.store, local.image, platform)};
   }
+  // What was built or pulled under this name is what the user means; registries have no part in it.
+  if (!options.remote)
+    if (const auto local = find_stored_image(session.dirs.cache, options.what))
+      return {local->name, oci::describe_stored(local->store, local->image, platform)};
   const auto reference = oci::Reference::parse(options.what);
   oci::RegistryClient client(options_of(options.registry, session), session.stop);
   return {reference.str(), client.describe(reference, platform)};
@@ -118,8 +123,11 @@ void add_image_inspect(CLI::App& image, Session& session) {
       image.add_subcommand("inspect", "what an image is: digest, platform, configuration, layers");
   auto options = std::make_shared<Options>();
   command
-      ->add_option("IMAGE", options->what, "[REGISTRY/]NAME[:TAG][@DIGEST] at its registry, or oci:DIR[:TAG]")
+      ->add_option(
+          "IMAGE", options->what,
+          "[REGISTRY/]NAME[:TAG][@DIGEST] in the local store, else at its registry; or oci:DIR[:TAG]")
       ->required();
+  command->add_flag("--remote", options->remote, "ask the registry also when the local store has the name");
   command->add_option("--platform", options->platform, "linux/amd64 and the like (default: this machine's)");
   add_registry_flags(*command, options->registry);
   command->callback([&session, options] { inspect(session, *options); });

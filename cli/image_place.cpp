@@ -76,20 +76,22 @@ LocalImage open_layout_image(const LayoutPlace& place) {
   return {std::move(store), *image, dir + ":" + place.tag};
 }
 
-LocalImage open_stored_image(const fs::path& cache_dir, const std::string& name) {
+std::optional<LocalImage> find_stored_image(const fs::path& cache_dir, const std::string& name) {
   auto store = oci::open_user_store(cache_dir);
   const auto full = oci::Reference::parse(name).str();
   // A name in the store may be written short or whole, as the one who made it wrote it.
   auto image = store.find(full);
   if (!image) image = store.find(name);
-  if (!image) {
-    const auto names = names_of(store);
-    const auto near = suggest(full, names);
-    throw Error(ExitCode::usage, fmt::format("there is no image `{}` on this machine", name))
-        .hint(near ? fmt::format("did you mean `{}`?", *near)
-                   : "build it with `slipway image build -t`, or name a layout: `oci:DIR[:TAG]`");
-  }
-  return {std::move(store), *image, full};
+  if (!image) return std::nullopt;
+  return LocalImage{std::move(store), *image, full};
+}
+
+LocalImage open_stored_image(const fs::path& cache_dir, const std::string& name) {
+  if (auto found = find_stored_image(cache_dir, name)) return *std::move(found);
+  const auto near = suggest(oci::Reference::parse(name).str(), names_of(oci::open_user_store(cache_dir)));
+  throw Error(ExitCode::usage, fmt::format("there is no image `{}` on this machine", name))
+      .hint(near ? fmt::format("did you mean `{}`?", *near)
+                 : "build it with `slipway image build -t`, or name a layout: `oci:DIR[:TAG]`");
 }
 
 }  // namespace slipway::cli

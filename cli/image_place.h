@@ -29,7 +29,9 @@ struct LocalImage {
 // tags there are.
 LocalImage open_layout_image(const LayoutPlace& place);
 
-// An image of the user's store by the name it was built or pulled under.
+// An image of the user's store by the name it was built or pulled under; nullopt when there is none of it.
+std::optional<LocalImage> find_stored_image(const fs::path& cache_dir, const std::string& name);
+// The same; Error(usage) with a name near it when there is none.
 LocalImage open_stored_image(const fs::path& cache_dir, const std::string& name);
 
 }  // namespace slipway::cli

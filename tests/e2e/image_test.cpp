@@ -111,6 +111,35 @@ TEST_CASE("inspect tells what an image is, at its registry and in a layout", "[i
   CHECK_FALSE(fs::exists(user.cache() / "store" / "blobs" / "sha256" / layer.digest.hex()));
 }
 
+TEST_CASE("inspect finds what was built here by its name, before any registry", "[image]") {
+  if (!have("docker-registry")) return;
+  User user;
+  RegistryServer server;
+  const auto reference = server.host() + "/app:1";
+  const auto build = [&](const std::string& team) {
+    user.write("ctx/Dockerfile", "FROM scratch\nLABEL team=" + team + "\n");
+    const auto built = user.slipway({"image", "build", "-t", "mine", "-t", reference, "ctx"});
+    REQUIRE(built.code == 0);
+    return built.out;
+  };
+  const auto digest_of = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), {"image", "inspect", "-o", "json"});
+    const auto ran = user.slipway(args);
+    INFO(ran.err);
+    REQUIRE(ran.code == 0);
+    return json::parse(ran.out)["digest"].get<std::string>() + "\n";
+  };
+  const auto first = build("shop");
+  const auto told = user.slipway({"image", "inspect", "mine"});
+  CHECK(told.code == 0);
+  CHECK_THAT(told.out, Catch::StartsWith("name        docker.io/library/mine:latest\ndigest      " + first));
+  REQUIRE(user.slipway({"image", "push", reference}).code == 0);
+  const auto second = build("other");
+  CHECK(digest_of({"mine"}) == second);
+  CHECK(digest_of({reference}) == second);
+  CHECK(digest_of({"--remote", reference}) == first);
+}
+
 TEST_CASE("of an image for several platforms the one asked for is taken", "[image]") {
   if (!parts()) return;
   User user;
