@@ -23,11 +23,8 @@ using namespace slipway::test;
 namespace {
 
 bool ready() {
-  if (::geteuid() != 0) {
-    WARN("skipped: needs root");
-    return false;
-  }
-  return have("haproxy") && have("ip") && have("iptables") && have("busybox") && have("nsenter");
+  return have_root() && have_runtime() && have("haproxy") && have("ip") && have("iptables") &&
+         have("busybox") && have("nsenter");
 }
 
 struct Listening : Context {

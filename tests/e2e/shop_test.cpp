@@ -24,7 +24,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 }
 
 bool parts() {
-  return have("mmdebstrap") && have("haproxy") && (have("crun") || have("runc"));
+  return have_root() && have_runtime() && have("mmdebstrap") && have("haproxy");
 }
 
 struct Shop {

@@ -16,11 +16,7 @@ using json = nlohmann::json;
 namespace {
 
 bool ready() {
-  if (::geteuid() != 0) {
-    WARN("skipped: needs root");
-    return false;
-  }
-  return have("haproxy") && have("iptables") && have("busybox") && (have("crun") || have("runc"));
+  return have_root() && have_runtime() && have("haproxy") && have("iptables") && have("busybox");
 }
 
 bool contains(const std::string& text, const std::string& part) {

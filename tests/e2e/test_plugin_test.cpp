@@ -18,11 +18,7 @@ using namespace slipway::test;
 namespace {
 
 bool ready() {
-  if (!have("busybox") || !have("ip") || !have("iptables")) return false;
-  if (::geteuid() == 0 && (find_program("crun") || find_program("runc"))) return true;
-  if (std::getenv("CI")) FAIL("root and crun or runc are needed");
-  WARN("skipped: root and crun or runc are needed");
-  return false;
+  return have_root() && have_runtime() && have("busybox") && have("ip") && have("iptables");
 }
 
 std::string output_of(std::vector<std::string> argv) {

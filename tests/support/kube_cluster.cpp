@@ -136,9 +136,8 @@ fs::path KubeCluster::programs() {
   const auto cache = variable("XDG_CACHE_HOME");
   const auto dir = fs::path(cache.empty() ? "/var/cache" : cache) / "slipway-tests/kubernetes-1.20.2";
   if (fs::exists(dir / "complete-2")) return dir;
-  if (!variable("CI").empty())
-    FAIL("`" << dir.string() << "` is missing: tests/support/kubernetes/build makes it");
-  WARN("skipped: no control plane in `" << dir.string() << "`: tests/support/kubernetes/build makes it");
+  skip(fmt::format("there is no control plane in `{}` (tests/support/kubernetes/build makes it)",
+                   dir.string()));
   return {};
 }
 

@@ -23,7 +23,8 @@ User::User() : dir_(fs::temp_directory_path(), "slipway-test-") {
 }
 
 void User::share_cache() {
-  env["SLIPWAY_CACHE_DIR"] = fs::path(SLIPWAY_BINARY_DIR) / "test-cache";
+  const char* given = std::getenv("SLIPWAY_TEST_CACHE");
+  env["SLIPWAY_CACHE_DIR"] = given && *given ? fs::path(given) : fs::path(SLIPWAY_BINARY_DIR) / "test-cache";
 }
 
 Command User::command(std::vector<std::string> args, const fs::path& cwd) const {
@@ -66,14 +67,6 @@ bool eventually(const std::function<bool()>& done, Millis limit) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return true;
-}
-
-bool have(std::string_view program) {
-  if (find_program(program)) return true;
-  const char* ci = std::getenv("CI");
-  if (ci && *ci) FAIL("`" << program << "` is missing: CI must have every real part");
-  WARN("skipped: `" << program << "` is not installed");
-  return false;
 }
 
 int free_port() {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "support/parts.h"
 #include "sys/files.h"
 #include "sys/process.h"
 
@@ -45,8 +46,5 @@ bool eventually(const std::function<bool()>& done, Millis limit = Millis(20'000)
 
 // A port of 127.0.0.1 that nobody listens on now.
 int free_port();
-
-// True when `program` is there. Otherwise: a failure of the test in CI, a named skip elsewhere (then return).
-bool have(std::string_view program);
 
 }  // namespace slipway::test

@@ -17,10 +17,7 @@ using namespace slipway::test;
 namespace {
 
 bool ready() {
-  if (!have("ip") || !have("iptables")) return false;
-  if (::geteuid() == 0) return true;
-  WARN("skipped: needs root");
-  return false;
+  return have_root() && have("ip") && have("iptables");
 }
 
 std::string in_namespace(const Attachment& attachment, std::vector<std::string> args) {
