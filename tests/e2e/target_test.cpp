@@ -2,6 +2,7 @@
 // happens to a rollout that is interrupted, killed or lacks a part.
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <sstream>
 
 #include "base/error.h"
 #include "support/busybox_root.h"
@@ -247,8 +248,9 @@ TEST_CASE("a rollout that is killed leaves the old release serving, and doctor c
   CHECK(contains(blog.good({"status"}).out, "✔ 2/2 healthy"));
 }
 
-TEST_CASE("doctor clears the folders, mounts and processes of runs that were killed, nothing of those that live",
-          "[target]") {
+TEST_CASE(
+    "doctor clears the folders, mounts and processes of runs that were killed, nothing of those that live",
+    "[target]") {
   if (!ready()) return;
   User user;
   user.write("slipway.yaml",
@@ -282,6 +284,58 @@ TEST_CASE("doctor clears the folders, mounts and processes of runs that were kil
   CHECK(read_file("/proc/self/mountinfo").find("run\\040dead") == std::string::npos);
   alive.signal(SIGINT);
   CHECK(alive.end() == 130);
+}
+
+TEST_CASE("doctor clears the network and the services of a test whose run was killed", "[target]") {
+  if (!ready()) return;
+  Blog blog;
+  blog.serve("one", "exec httpd -f -p 8080 -h /www",
+             "backing:\n  beside: {image: web, healthcheck: {tcp: 8080, interval: 50ms, retries: 40}}\n"
+             "tests:\n  slow: {image: web, services: [beside], run: echo it is up && exec sleep 1000}\n");
+  Live run(blog.user, {"test", "--progress", "plain"}, "blog");
+  REQUIRE(run.says("| it is up"));
+  run.signal(SIGKILL);
+  run.end();
+  const auto dry = blog.good({"doctor", "--dry-run"}).out;
+  CHECK(count(dry, "left behind: network of a test ") == 1);
+  const auto cleared = blog.good({"doctor"}).out;
+  CHECK(count(cleared, "cleared: network of a test ") == 1);
+  CHECK(eventually([&] { return processes(blog.user.cache().string()).empty(); }));
+  const auto after = blog.good({"doctor"}).out;
+  INFO(after);
+  CHECK_FALSE(contains(after, "network of a test"));
+  CHECK_FALSE(contains(after, blog.user.cache().string()));
+}
+
+TEST_CASE("doctor ends monitors, balancers and networks whose folder somebody removed", "[target]") {
+  if (!ready()) return;
+  Blog blog;
+  blog.good({"run"});
+  const auto folder = blog.user.state() / "local";
+  REQUIRE(processes(folder.string()).size() >= 3);
+  remove_tree(folder);
+  const auto dry = blog.good({"doctor", "--dry-run"}).out;
+  INFO(dry);
+  const auto ours = [&](const std::string& text, const std::string& what) {
+    std::size_t found = 0;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);)
+      found += contains(line, what) && contains(line, folder.string());
+    return found;
+  };
+  CHECK(ours(dry, "left behind: slipway-shim (process ") == 2);
+  CHECK(ours(dry, "left behind: haproxy (process ") >= 1);
+  CHECK(contains(dry, "left behind: network bridge slw"));
+  const auto cleared = blog.good({"doctor"}).out;
+  CHECK(ours(cleared, "cleared: slipway-shim (process ") == 2);
+  CHECK(ours(cleared, "cleared: haproxy (process ") >= 1);
+  CHECK(contains(cleared, "cleared: network bridge slw"));
+  CHECK(eventually([&] { return processes(folder.string()).empty(); }));
+  const auto after = blog.good({"doctor", "--dry-run"}).out;
+  CHECK(ours(after, "left behind") == 0);
+  // And the next run begins anew.
+  blog.good({"run"});
+  CHECK(blog.get() == "one");
 }
 
 TEST_CASE("a way back that fails is exit 5, and says what is where", "[target]") {
