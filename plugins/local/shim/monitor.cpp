@@ -11,16 +11,11 @@
 
 namespace slipway::local {
 
-namespace {
-constexpr std::chrono::milliseconds kLongestDelay{60'000};
-constexpr std::chrono::minutes kGoodLife{10};  // after it an exit is news, not one of a row
-}  // namespace
-
 Monitor::Monitor(const ReplicaOrder& order, const Container& container)
     : order_(order),
       container_(container),
       log_(order.dir / "log", order.log_bytes, order.log_files),
-      delay_(order.restart_delay_ms) {
+      delay_(std::chrono::milliseconds(order.restart_delay_ms)) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
@@ -126,9 +121,8 @@ void Monitor::on_exit(const ExitStatus& status) {
   state_.runner = 0;
   ++state_.exits;
   if (stopping_) return;
-  if (Clock::now() - started_ > kGoodLife) delay_ = std::chrono::milliseconds(order_.restart_delay_ms);
-  start_at_ = Clock::now() + delay_;
-  delay_ = std::min(delay_ * 2, kLongestDelay);
+  const auto now = Clock::now();
+  start_at_ = now + delay_.after(std::chrono::duration_cast<std::chrono::milliseconds>(now - started_));
   set("waiting");
 }
 

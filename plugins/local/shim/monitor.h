@@ -6,6 +6,7 @@
 #include "plugins/local/replica_record.h"
 #include "plugins/local/shim/container.h"
 #include "plugins/local/shim/log_file.h"
+#include "plugins/local/shim/restart_delay.h"
 
 namespace slipway::local {
 
@@ -35,7 +36,7 @@ class Monitor {
   Fd signals_;
   bool open_[2] = {false, false};  // out, err
   bool stopping_ = false;
-  std::chrono::milliseconds delay_;  // until the next start
+  RestartDelay delay_;
   Clock::time_point started_{};
   std::optional<Clock::time_point> start_at_;  // waiting to be restarted
   std::optional<Clock::time_point> kill_at_;   // the stop signal was sent

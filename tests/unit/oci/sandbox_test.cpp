@@ -8,6 +8,7 @@
 #include "oci/bundle.h"
 #include "oci/snapshot.h"
 #include "support/busybox_root.h"
+#include "support/env_var.h"
 #include "support/slipway.h"
 #include "sys/files.h"
 
@@ -168,6 +169,31 @@ TEST_CASE("the probe remembers its answer", "[oci][sandbox]") {
   const auto first = Runtime::probe(dir.path());
   CHECK(std::distance(fs::directory_iterator(dir.path() / "runtime"), {}) == 1);
   CHECK(Runtime::probe(dir.path()).program() == first.program());
+}
+
+TEST_CASE("a crun that does not work on this machine gives way to runc, and without both each has its say",
+          "[oci][sandbox]") {
+  if (!ready() || !test::have("runc")) return;
+  TempDir dir(fs::temp_directory_path(), "probe-");
+  make_dirs(dir.path() / "bin");
+  write_file_atomic(dir.path() / "bin/crun", "#!/bin/sh\necho cgroups are not to its liking >&2\nexit 1\n",
+                    0755);
+  const test::EnvVar path("PATH", (dir.path() / "bin").string() + ":" + std::getenv("PATH"));
+  const auto runtime = Runtime::probe(dir.path() / "cache");
+  CHECK(runtime.name() == "runc");
+  // The same answer without another try.
+  CHECK(Runtime::probe(dir.path() / "cache").name() == "runc");
+
+  write_file_atomic(dir.path() / "bin/runc", "#!/bin/sh\necho nor to mine >&2\nexit 1\n", 0755);
+  try {
+    Runtime::probe(dir.path() / "cache");
+    FAIL("a runtime was found");
+  } catch (const Error& e) {
+    CHECK(e.code() == ExitCode::unavailable);
+    CHECK(e.message() == "no container runtime works on this machine");
+    CHECK_THAT(e.detail(),
+               Catch::Contains("cgroups are not to its liking") && Catch::Contains("nor to mine"));
+  }
 }
 
 TEST_CASE("a bundle runs, answers exec and is deleted by the argv given", "[oci][sandbox]") {

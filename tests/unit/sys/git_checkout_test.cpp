@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <thread>
 
 #include "base/error.h"
@@ -301,6 +302,33 @@ TEST_CASE("SSH checks the host key and logs in with a key file", "[git]") {
   make_dirs(world.dir.path() / "home/.ssh");
   fs::copy_file(server.user_key(), world.dir.path() / "home/.ssh/id_ed25519");
   CHECK(world.get(url).commit == world.second);
+}
+
+TEST_CASE("SSH logs in with what ssh-agent holds", "[git]") {
+  if (!have("git") || !have("sshd") || !have("ssh-agent") || !have("ssh-add")) return;
+  World world;
+  auto server = GitServer::ssh(world.served);
+  const auto url = server.url("shop");
+  const auto known = world.dir.path() / "known_hosts";
+  EnvVar hosts("SSH_KNOWN_HOSTS", known);
+  EnvVar no_key("SLIPWAY_SSH_KEY", std::nullopt);
+  write_file_atomic(
+      known,
+      run_capture({{"ssh-keyscan", "-p", std::to_string(server.port()), "127.0.0.1"}, {}, {}, false, ""}));
+  const auto socket = world.dir.path() / "agent";
+  Command start;
+  start.argv = {"ssh-agent", "-D", "-a", socket};
+  Child agent(start);
+  REQUIRE(eventually([&] { return fs::exists(socket); }));
+  EnvVar with_agent("SSH_AUTH_SOCK", socket);
+  // An agent without the key is no way in.
+  CHECK(refusal([&] { world.get(url); }).code == ExitCode::auth);
+  Command add;
+  add.argv = {"ssh-add", "-q", server.user_key()};
+  run_capture(add);
+  CHECK(world.get(url).commit == world.second);
+  agent.kill_group(SIGTERM);
+  CHECK(agent.wait_for(Millis(10'000)).has_value());
 }
 
 TEST_CASE("submodules come with their commit, relative ones from beside their parent", "[git]") {
