@@ -111,8 +111,17 @@ std::string spec_for(const std::string& project, const std::vector<Found>& found
       "# yaml-language-server: $schema=.slipway/schema.json\n#   slipway run       build and bring it to "
       "health on this machine\n"
       "#   slipway status    what runs        slipway logs -f    what it says        slipway down    stop "
-      "it\nversion: 1\nname: {}\n\nimages:\n",
+      "it\nversion: 1\nname: {}\n\n",
       project);
+  std::vector<DebianBase> bases;
+  std::vector<std::string> names;
+  for (const auto& one : found) {
+    names.push_back(one.name);
+    bases.insert(bases.end(), one.bases.begin(), one.bases.end());
+  }
+  bases = merged(bases, names);
+  if (!bases.empty()) out += mirrors_yaml(bases) + "\n";
+  out += "images:\n" + images_yaml(bases);
   for (const auto& one : found)
     out += one.folder == "."
                ? fmt::format("  {}: {{}}\n", one.name)
@@ -146,6 +155,8 @@ void from_folder(const fs::path& root, Done& done) {
     const auto prefix = one.folder == "." ? std::string() : one.folder + "/";
     done.found.push_back(prefix + one.what);
     if (!one.dockerfile.empty()) write_new(root, prefix + "Dockerfile", one.dockerfile, done);
+    if (!one.ignore.empty() && !fs::exists(root / (prefix + ".dockerignore")))
+      write_new(root, prefix + ".dockerignore", one.ignore, done);
   }
   write_new(root, "slipway.yaml", spec_for(name_of_folder(root), found), done);
   write_editor_files(root, done);

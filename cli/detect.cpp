@@ -1,6 +1,7 @@
 #include "cli/detect.h"
 
 #include <regex>
+#include <sstream>
 
 #include "cli/templates.h"
 #include "sys/files.h"
@@ -32,17 +33,51 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
   return text;
 }
 
-std::string python_dockerfile(const fs::path& folder) {
+// The port that the text of a program listens on, as programs of the languages below are mostly written:
+// port=5000, process.env.PORT || 3000, server.listen(3000), ListenAndServe(":8080", …), Addr: ":8080",
+// htons(8080).
+std::optional<int> port_in(const std::string& program) {
+  static const std::regex pattern(
+      R"re((?:\bport\s*=|\bPORT\s*\|\||\blisten\s*\(|\bListen(?:AndServe)?\s*\([^)]*"[0-9.]*:|\bAddr\s*:\s*"[0-9.]*:|\bhtons\s*\()\s*([0-9]{2,5})\b)re");
+  constexpr std::size_t kLongest = 500;  // a line beyond was not written by hand, and a regex is slow on it
+  std::istringstream lines(program);
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (line.size() > kLongest || !std::regex_search(line, match, pattern)) continue;
+    if (const int port = std::stoi(match[1].str()); port <= 65535) return port;
+  }
+  return std::nullopt;
+}
+
+// The first of its source files here with a port in it.
+std::optional<int> port_of(const fs::path& folder, std::initializer_list<std::string_view> endings) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.is_regular_file() &&
+        std::find(endings.begin(), endings.end(), entry.path().extension().string()) != endings.end())
+      files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files)
+    if (const auto port = port_in(text_of(file))) return port;
+  return std::nullopt;
+}
+
+void python(const fs::path& folder, Found& found) {
   std::string program = "app.py";
   for (const char* name : {"app.py", "main.py", "server.py", "run.py"})
     if (fs::exists(folder / name)) {
       program = name;
       break;
     }
-  return replaced(template_text("python-flask/Dockerfile"), "app.py", program);
+  found.dockerfile = replaced(template_text("python-flask/Dockerfile"), "app.py", program);
+  found.ignore = template_text("python-flask/.dockerignore");
+  found.bases = {python_base(text_of(folder / "requirements.txt"))};
+  found.port = port_of(folder, {".py"});
+  // Flask's own server, when it is told nothing else.
+  if (!found.port && text_of(folder / program).find("app.run(") != std::string::npos) found.port = 5000;
 }
 
-std::string node_dockerfile(const fs::path& folder) {
+void node(const fs::path& folder, Found& found) {
   const auto package = nlohmann::json::parse(text_of(folder / "package.json"), nullptr, false);
   std::string program = "server.js";
   if (package.is_object() && package.contains("main") && package["main"].is_string())
@@ -58,21 +93,36 @@ std::string node_dockerfile(const fs::path& folder) {
       locked ? "COPY package.json package-lock.json ./\nRUN npm ci --omit=dev\n" : "COPY package.json .\n";
   if (!locked && package.is_object() && package.contains("dependencies") && !package["dependencies"].empty())
     install += "RUN npm install --omit=dev\n";
-  return fmt::format("FROM node:18\nWORKDIR /app\n{}COPY . .\nUSER 1000\nCMD [\"node\", {}]\n", install,
-                     nlohmann::json(program).dump());
+  found.dockerfile = fmt::format("FROM node:18\nWORKDIR /app\n{}COPY . .\nUSER 1000\nCMD [\"node\", {}]\n",
+                                 install, nlohmann::json(program).dump());
+  found.ignore = template_text("node/.dockerignore");
+  found.bases = {node_base(install.find("RUN") != std::string::npos)};
+  found.port = port_in(text_of(folder / program));
+  if (!found.port) found.port = port_of(folder, {".js", ".mjs", ".cjs"});
 }
 
-std::string cmake_dockerfile(const fs::path& folder) {
+void go(const fs::path& folder, Found& found) {
+  found.dockerfile = template_text("go/Dockerfile");
+  found.ignore = template_text("go/.dockerignore");
+  found.bases = {golang_base()};
+  found.port = port_of(folder, {".go"});
+}
+
+void cmake(const fs::path& folder, Found& found) {
   auto program =
       first_group(text_of(folder / "CMakeLists.txt"), R"(add_executable\s*\(\s*([A-Za-z0-9_.-]+))");
   if (program.empty()) program = "app";
-  return fmt::format(
-      "FROM gcc:12 AS build\nRUN apt-get update && apt-get install -y --no-install-recommends cmake\nWORKDIR "
-      "/src\nCOPY . .\n"
+  found.dockerfile = fmt::format(
+      "FROM gcc:12 AS build\n"
+      "RUN command -v cmake || (apt-get update && apt-get install -y --no-install-recommends cmake)\n"
+      "WORKDIR /src\nCOPY . .\n"
       "RUN cmake -S . -B /build -DCMAKE_BUILD_TYPE=Release && cmake --build /build\n\nFROM "
       "debian:bookworm-slim\n"
       "COPY --from=build /build/{0} /usr/local/bin/{0}\nUSER 1000\nCMD [\"{0}\"]\n",
       program);
+  found.ignore = template_text("cpp/.dockerignore");
+  found.bases = {gcc_base(), slim_base()};
+  found.port = port_of(folder, {".cpp", ".cc", ".cxx", ".c"});
 }
 
 std::optional<Found> look(const fs::path& root, const std::string& relative) {
@@ -87,15 +137,12 @@ std::optional<Found> look(const fs::path& root, const std::string& relative) {
       if (const int number = std::stoi(port); number >= 1 && number <= 65535) found.port = number;
     return found;
   }
-  const std::pair<const char*, std::string (*)(const fs::path&)> manifests[] = {
-      {"requirements.txt", python_dockerfile},
-      {"package.json", node_dockerfile},
-      {"go.mod", [](const fs::path&) { return template_text("go/Dockerfile"); }},
-      {"CMakeLists.txt", cmake_dockerfile}};
-  for (const auto& [name, dockerfile] : manifests) {
+  const std::pair<const char*, void (*)(const fs::path&, Found&)> manifests[] = {
+      {"requirements.txt", python}, {"package.json", node}, {"go.mod", go}, {"CMakeLists.txt", cmake}};
+  for (const auto& [name, fill] : manifests) {
     if (!fs::exists(folder / name)) continue;
     found.what = name;
-    found.dockerfile = dockerfile(folder);
+    fill(folder, found);
     return found;
   }
   return std::nullopt;

@@ -5,14 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "cli/debian_bases.h"
+
 namespace slipway::cli {
 
 struct Found {
-  std::string name;         // for the image and the service
-  std::string folder;       // relative; "." for the folder itself
-  std::string what;         // "Dockerfile", "requirements.txt", …
-  std::string dockerfile;   // to write, for a manifest without one; empty when there is one
-  std::optional<int> port;  // that it listens on, when the Dockerfile says so
+  std::string name;               // for the image and the service
+  std::string folder;             // relative; "." for the folder itself
+  std::string what;               // "Dockerfile", "requirements.txt", …
+  std::string dockerfile;         // to write, for a manifest without one; empty when there is one
+  std::string ignore;             // .dockerignore to write with it, unless there is one
+  std::vector<DebianBase> bases;  // that stand in for the images of that Dockerfile
+  std::optional<int> port;        // that it listens on, when the Dockerfile or the program says so
 };
 
 // The folder itself, else its sub-folders two levels deep; sorted by folder.

@@ -32,20 +32,50 @@ TEST_CASE("init writes a spec for what a folder holds", "[init]") {
   User user;
   user.write("work/api/Dockerfile", "FROM scratch\nEXPOSE 9000/tcp\n");
   user.write("work/web/package.json", R"({"main": "main.js", "dependencies": {"a": "1"}})");
+  user.write("work/web/main.js", "server.listen(process.env.PORT || 3000)\n");
   user.write("work/node_modules/x/package.json", "{}");
   const auto made = user.slipway({"init"}, "work");
   INFO(made.err);
   REQUIRE(made.code == 0);
   CHECK(made.out ==
-        "found  api/Dockerfile  web/package.json\nwrote  web/Dockerfile  slipway.yaml  .gitignore\nnext   "
-        "slipway run\n");
+        "found  api/Dockerfile  web/package.json\nwrote  web/Dockerfile  web/.dockerignore  slipway.yaml  "
+        ".gitignore\nnext   slipway run\n");
   CHECK(read_file(user.dir() / "work/web/Dockerfile") ==
         "FROM node:18\nWORKDIR /app\nCOPY package.json .\nRUN npm install --omit=dev\nCOPY . .\nUSER "
         "1000\nCMD [\"node\", \"main.js\"]\n");
   const auto spec = read_file(user.dir() / "work/slipway.yaml");
   CHECK(spec.find("name: work\n") != std::string::npos);
   CHECK(spec.find("    port: 9000\n") != std::string::npos);
+  CHECK(spec.find("    port: 3000\n") != std::string::npos);
   CHECK(user.slipway({"check"}, "work/api").code == 0);
+}
+
+TEST_CASE("init writes images of Debian packages for the bases of the Dockerfiles it wrote", "[init]") {
+  User user;
+  user.write("work/python/requirements.txt", "Flask>=2\n# none\npsycopg2\nPyYAML\nof-nobody-else==1\n");
+  user.write("work/jobs/requirements.txt", "redis\nflask\n");
+  user.write("work/web/go.mod", "module web\n");
+  REQUIRE(user.slipway({"init"}, "work").code == 0);
+  const auto spec = read_file(user.dir() / "work/slipway.yaml");
+  CHECK_THAT(spec, Catch::Contains(R"(registry:
+  mirrors:
+    docker.io/library/python:3.11: {image: python-base}
+    docker.io/library/golang:1.19: {image: golang}
+
+images:
+  python-base:
+    uses: debian
+    with:
+      packages: [python3, python3-pip, python3-redis, python3-flask, python3-psycopg2, python3-yaml]
+      links: {/usr/local/bin/python: /usr/bin/python3}
+      remove: [/usr/lib/python3.11/EXTERNALLY-MANAGED]
+  golang:
+    uses: debian
+    with:
+      packages: [golang-go, ca-certificates]
+      config: {env: {GOCACHE: /tmp/go-cache, GOPATH: /go}}
+  jobs: {context: "jobs"}
+)"));
 }
 
 TEST_CASE("init where there is nothing to build says what to do", "[init]") {
