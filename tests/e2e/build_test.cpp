@@ -1,6 +1,8 @@
 // Images built by the binary from Dockerfiles, in a sandbox that really runs, and read back by skopeo and
 // umoci.
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -169,6 +171,50 @@ TEST_CASE("an image of many instructions is what other tools read in it", "[e2e]
   CHECK_FALSE(in_use(user.dir()));
 }
 
+TEST_CASE("SHELL, exec form, USER, ARG before FROM, COPY from an image and HEALTHCHECK NONE do what they say",
+          "[e2e][build]") {
+  if (!ready() || !test::have("skopeo") || !test::have("umoci")) return;
+  const Builder user;
+  REQUIRE(user.build({"-t", "checked"}, "base").code == 0);
+  const auto made = user.dockerfile(R"(ARG FLAVOUR=none
+FROM ${FLAVOUR} AS parent
+HEALTHCHECK CMD ["true"]
+RUN mkdir /out && chown app:crew /out
+FROM parent
+ARG FLAVOUR
+RUN echo "in a stage: ${FLAVOUR-unset}" > /out/arg
+SHELL ["/bin/sh", "-eux", "-c"]
+RUN echo "shell $-" > /out/shell
+RUN ["sh", "-c", "echo \"exec $- $0\" > /out/exec", "itself"]
+USER app
+RUN id -un > /out/user
+SHELL ["/bin/sh", "-c"]
+RUN false; echo "after a failure" > /out/back
+COPY --from=checked /bin/busybox /out/busybox
+HEALTHCHECK NONE
+)",
+                                    {"--build-arg", "FLAVOUR=base", "--output", "oci:layout"});
+  INFO(made.err);
+  REQUIRE(made.code == 0);
+  const auto root = unpack(user, "layout");
+  CHECK(file(root / "out/arg") == "in a stage: base\n");
+  const auto shell = file(root / "out/shell");
+  CHECK(shell.starts_with("shell "));
+  for (const char flag : {'e', 'u', 'x'}) CHECK(shell.find(flag, 6) != std::string::npos);
+  CHECK_THAT(file(root / "out/exec"), Catch::StartsWith("exec ") && Catch::EndsWith(" itself\n"));
+  CHECK(file(root / "out/user") == "app\n");
+  CHECK(file(root / "out/back") == "after a failure\n");
+  struct stat info {};
+  REQUIRE(::stat((root / "out/user").c_str(), &info) == 0);
+  CHECK(info.st_uid != 0);
+  CHECK(fs::file_size(root / "out/busybox") == fs::file_size(root / "bin/busybox"));
+  const auto config = nlohmann::json::parse(
+      tool({"skopeo", "inspect", "--config", "--raw", "oci:layout:latest"}, user.dir()));
+  CHECK(config["config"]["Healthcheck"]["Test"] == nlohmann::json({"NONE"}));
+  CHECK(config["config"]["User"] == "app");
+  CHECK(config["config"]["Shell"] == nlohmann::json({"/bin/sh", "-c"}));
+}
+
 TEST_CASE("the same input gives the same digest in another cache", "[e2e][build]") {
   if (!ready()) return;
   std::string digests[2];
@@ -260,6 +306,21 @@ TEST_CASE("a context with a FIFO, a socket or a link out of it is refused by nam
         "  hint: leave it out with a line in .dockerignore\n");
   user.write("ctx/.dockerignore", "pipe\n");
   CHECK(user.dockerfile("FROM base\nCOPY . /x/\n").code == 0);
+  {
+    const Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto path = (user.dir() / "ctx/app.sock").string();
+    REQUIRE(path.size() < sizeof address.sun_path);
+    path.copy(address.sun_path, path.size());
+    REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    const auto socket = user.dockerfile("FROM base\nCOPY . /x/\n", {"--progress", "quiet"});
+    CHECK(socket.code == 1);
+    CHECK(socket.err ==
+          "slipway: ctx/Dockerfile:2:1: `app.sock` in the context is a socket, which cannot be copied\n"
+          "  hint: leave it out with a line in .dockerignore\n");
+    fs::remove(path);
+  }
   fs::create_symlink("/etc/passwd", user.dir() / "ctx" / "out");
   CHECK_THAT(user.dockerfile("FROM base\nCOPY out /x\n").err,
              Catch::Contains("`out` is a link that leads out of the context"));
