@@ -183,6 +183,28 @@ TEST_CASE("a program that is no plugin is told off by the test command", "[confo
         "      it ended instead of answering: exit 0\n0 passed, 1 failed, 0 skipped\n");
 }
 
+TEST_CASE("plugin list tells what every built-in can do", "[conformance]") {
+  const User user;
+  const auto text = user.slipway({"plugin", "list"});
+  REQUIRE(text.code == 0);
+  const auto listed = json::parse(user.slipway({"plugin", "list", "-o", "json"}).out);
+  Plugins plugins;
+  add_builtin_plugins(plugins);
+  std::vector<std::string> names;
+  for (const auto& plugin : listed) names.push_back(plugin["name"].get<std::string>());
+  auto wanted = plugins.names();
+  std::sort(names.begin(), names.end());
+  std::sort(wanted.begin(), wanted.end());
+  CHECK(names == wanted);
+  for (const auto& name : names) {
+    INFO(name);
+    const auto& info = plugins.get(name, user.dir()).info();
+    CHECK_THAT(text.out, Catch::Contains(info.summary));
+    for (const auto& action : info.actions) CHECK_THAT(text.out, Catch::Contains(action.summary));
+  }
+  CHECK_THAT(text.out, Catch::Contains("\n  apply ") && Catch::Contains("(cached"));
+}
+
 TEST_CASE("a step uses a program of the project, once for the same params", "[conformance]") {
   User user;
   user.write("slipway.yaml",
