@@ -1,6 +1,7 @@
 // The main job as a user does it: the sample shop from nothing to health, a change, a broken change, and
 // down.
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -53,21 +54,40 @@ struct Shop {
     return HttpClient().send(request);
   }
   std::string url(const std::string& path) const { return fmt::format("http://127.0.0.1:{}{}", port, path); }
-  // What the journal of the newest run says of each finished step: name → "cached" or its result.
-  std::map<std::string, std::string> last_run() {
+  // The journal of the newest run: its `step.finished` events by step.
+  std::map<std::string, json> finished() {
     fs::path newest;
     for (const auto& run : fs::directory_iterator(user.state() / "runs"))
       if (newest.empty() || fs::last_write_time(run) > fs::last_write_time(newest)) newest = run.path();
-    std::map<std::string, std::string> out;
+    std::map<std::string, json> out;
     const auto text = read_file(newest / "events.ndjson");
     for (std::size_t from = 0; from < text.size();) {
       const auto to = text.find('\n', from);
       const auto event = json::parse(text.substr(from, to - from));
-      if (event["type"] == "step.finished")
-        out[event["step"].get<std::string>()] =
-            event.value("cached", false) ? "cached" : event["result"].get<std::string>();
+      if (event["type"] == "step.finished") out[event["step"].get<std::string>()] = event;
       from = to + 1;
     }
+    return out;
+  }
+  // Name → "cached" or its result.
+  std::map<std::string, std::string> last_run() {
+    std::map<std::string, std::string> out;
+    for (const auto& [step, event] : finished())
+      out[step] = event.value("cached", false) ? "cached" : event["result"].get<std::string>();
+    return out;
+  }
+  // The services that the newest rollout touched.
+  json changed() { return finished().at("deploy.local").at("outputs").at("changed"); }
+  // Service → the ids of its replicas.
+  std::map<std::string, std::set<std::string>> replicas() {
+    const auto status = slipway({"status", "-o", "json"});
+    INFO(status.err);
+    REQUIRE(status.code == 0);
+    std::map<std::string, std::set<std::string>> out;
+    const auto told = json::parse(status.out);
+    for (const auto& service : told.at("services"))
+      for (const auto& replica : service.at("replicas"))
+        out[service.at("name").get<std::string>()].insert(replica.at("id").get<std::string>());
     return out;
   }
 };
@@ -86,14 +106,18 @@ TEST_CASE("the sample shop goes from git to healthy, takes a change under load, 
   CHECK(json::parse(shop.get("/api/orders").body) == json::parse(R"([
     {"id": 1, "user_id": 1, "user": "John", "item": "lamp"}, {"id": 2, "user_id": 2, "user": "Jane", "item": "chair"}])"));
 
-  // Nothing changed: nothing is done.
+  // Nothing changed: nothing is done, and that is what it says.
+  const auto replicas = shop.replicas();
   const auto again = shop.slipway({"run"});
   INFO(again.err);
   REQUIRE(again.code == 0);
+  CHECK_THAT(again.err, Catch::Contains("shop → local: nothing to do, all "));
   for (const auto& [step, result] : shop.last_run()) {
     INFO(step);
     if (step.starts_with("build.") || step.starts_with("test.")) CHECK(result == "cached");
   }
+  CHECK(shop.changed() == json::array());
+  CHECK(shop.replicas() == replicas);
 
   // One line changed, under load: only users is rebuilt, retested and rolled out, and no request fails.
   {
@@ -110,6 +134,10 @@ TEST_CASE("the sample shop goes from git to healthy, takes a change under load, 
     CHECK(steps.at("build.orders") == "cached");
     CHECK(steps.at("build.gateway") == "cached");
     CHECK(steps.at("test.gateway-config") == "cached");
+    CHECK(shop.changed() == json({"users"}));
+    const auto now = shop.replicas();
+    for (const char* service : {"orders", "gateway"}) CHECK(now.at(service) == replicas.at(service));
+    for (const auto& id : now.at("users")) CHECK_FALSE(replicas.at("users").contains(id));
     const auto before = load.answered();
     REQUIRE(eventually([&] { return load.answered() > before + 50; }));
     load.stop();
