@@ -162,6 +162,11 @@ class Check {
     }
   }
 
+  bool on_cluster() const {
+    const auto* environment = spec_.environments.find(spec_.environment);
+    return environment && environment->target.kind.text != "local";
+  }
+
   void services() {
     std::map<int, std::string> published;
     std::map<std::string, std::string> ways;
@@ -169,6 +174,9 @@ class Check {
       for (const auto& service : *section) {
         values(service.environment);
         values(service.files);
+        if (service.replicas == 0 && service.replicas_where && on_cluster())
+          d_.error(*service.replicas_where, "a service on a cluster has at least one replica",
+                   "take it out of this file to stop it; `slipway down` stops all");
         for (const auto& on : service.depends_on)
           if (!spec_.backing.find(on.on.text)) name_in(spec_.services, on.on, "service");
         if (service.publish && !service.port)

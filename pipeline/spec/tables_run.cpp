@@ -193,14 +193,13 @@ Key<Service> ingress() {
 
 Key<Service> replicas() {
   constexpr int kMost = 1'000;
-  return row::custom<Service>("replicas", "how many of it run; with `autoscale`: at first",
-                              schema_of::number(1, kMost),
+  return row::custom<Service>("replicas",
+                              "how many of it run; 0, on this machine only: part of the release, and not "
+                              "started; with `autoscale`: at first",
+                              schema_of::number(0, kMost),
                               [](Service& into, const Node& node, Diagnostics& d) {
                                 into.replicas_where = node.where;
-                                if (node.as_int() == 0)
-                                  d.error(node.where, "a service has at least one replica",
-                                          "take it out of this file to stop it; `slipway down` stops all");
-                                else if (auto value = read::number(node, d, 1, kMost))
+                                if (auto value = read::number(node, d, 0, kMost))
                                   into.replicas = static_cast<int>(*value);
                               });
 }

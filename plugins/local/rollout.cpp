@@ -22,9 +22,20 @@ std::vector<std::string> ids_of(const std::vector<Replica>& replicas) {
   return out;
 }
 
+// Part of the release, but no replica of it is wanted: it has no address, no listener and no unpacked image.
+bool rests(const ServicePlan& plan) {
+  return plan.replicas == 0;
+}
+
 Serving serving_of(const ServicePlan& plan, const std::string& release, std::vector<Replica> replicas) {
-  return {release,    plan.definition, plan.declared, std::move(replicas),
-          plan.ports, plan.publish,    plan.http,     plan.healthcheck};
+  return {release,
+          plan.definition,
+          plan.declared,
+          std::move(replicas),
+          rests(plan) ? std::vector<int>{} : plan.ports,
+          plan.publish,
+          plan.http,
+          plan.healthcheck};
 }
 
 }  // namespace
@@ -78,7 +89,8 @@ std::vector<std::string> Rollout::foresee(const std::vector<ServicePlan>& plans)
   for (const auto& plan : plans) {
     const auto it = state_.services.find(plan.name);
     if (it == state_.services.end()) {
-      add(plan.name, fmt::format("starts, {} of it", plan.replicas));
+      add(plan.name,
+          rests(plan) ? "no replica of it is wanted" : fmt::format("starts, {} of it", plan.replicas));
       continue;
     }
     const auto& now = it->second;
@@ -110,7 +122,7 @@ std::vector<std::string> Rollout::foresee(const std::vector<ServicePlan>& plans)
 json Rollout::urls(const std::vector<ServicePlan>& plans) const {
   json out = json::object();
   for (const auto& plan : plans)
-    if (plan.publish)
+    if (plan.publish && !rests(plan))
       out[plan.name] = fmt::format("{}127.0.0.1:{}", plan.http ? "http://" : "tcp://", plan.publish);
   return out;
 }
@@ -118,7 +130,7 @@ json Rollout::urls(const std::vector<ServicePlan>& plans) const {
 void Rollout::check_ports(const std::vector<ServicePlan>& plans) const {
   const auto ours = balancer_ ? balancer_->published() : std::set<int>{};
   for (const auto& plan : plans) {
-    if (!plan.publish || ours.contains(plan.publish) || is_port_free(plan.publish)) continue;
+    if (!plan.publish || rests(plan) || ours.contains(plan.publish) || is_port_free(plan.publish)) continue;
     const auto who = listener_of(plan.publish);
     throw Error(ExitCode::failed,
                 fmt::format("port {} of this machine, on which `{}` is to be published, is in use{}",
@@ -147,7 +159,8 @@ void Rollout::begin(const std::vector<ServicePlan>& plans, const std::string& ro
   require_program("haproxy");
   require_program("nsenter");
   oci::Runtime::probe(place_.cache);
-  for (const auto& plan : plans) lowers_of(plan);
+  for (const auto& plan : plans)
+    if (!rests(plan)) lowers_of(plan);
   network_ = oci::Network::open(place_.network(), place_.title());
   balancer_ = balancer_of(place_, *network_);
   release_.id = fmt::format("r{}", ++state_.last);
@@ -196,10 +209,12 @@ std::vector<Route> Rollout::routes() {
 // from the first start on.
 void Rollout::listen(const std::vector<ServicePlan>& plans) {
   for (const auto& plan : plans) {
-    if (!plan.ports.empty()) addresses_[plan.name] = network_->virtual_address(plan.name);
+    if (!plan.ports.empty() && !rests(plan)) addresses_[plan.name] = network_->virtual_address(plan.name);
     const auto it = state_.services.find(plan.name);
+    const bool rested =
+        it != state_.services.end() && it->second.ports.empty() && it->second.replicas.empty();
     // Another port or way of asking is used as soon as one that has it serves.
-    if (it == state_.services.end()) {
+    if (it == state_.services.end() || (rested && !rests(plan))) {
       state_.services[plan.name] = serving_of(plan, release_.id, {});
       state_.services[plan.name].definition = "";
     } else {
@@ -244,6 +259,13 @@ void Rollout::wait_for(const Update& update, const Replica& replica) {
 }
 
 void Rollout::switch_to(const Update& update) {
+  if (rests(*update.plan)) {
+    state_.services[update.plan->name] = serving_of(*update.plan, release_.id, {});
+    if (update.old.empty()) return;  // no request goes to it: nothing to switch
+    state_.save(place_);
+    balancer_->apply(routes());
+    return log(fmt::format("{}: stopping, no replica of it is wanted", update.plan->name));
+  }
   auto all = update.keep;
   all.insert(all.end(), update.fresh.begin(), update.fresh.end());
   state_.services[update.plan->name] = serving_of(*update.plan, release_.id, std::move(all));
@@ -262,6 +284,7 @@ void Rollout::update(const std::vector<const ServicePlan*>& level) {
     if (auto update = update_of(*plan)) updates.push_back(*std::move(update));
   for (auto& update : updates) {
     changed_.insert(update.plan->name);
+    if (rests(*update.plan)) continue;
     make_volumes(place_, *update.plan, lowers_of(*update.plan));
     if (update.plan->stateful && !update.old.empty()) {
       // Two of them on one volume would destroy it.
@@ -315,6 +338,11 @@ void Rollout::clean_up() {
     balancer_->finish(kHttpDrain, kTcpDrain);
     sweep();
     for (const auto& name : gone_) network_->remove_virtual_address(name);
+    for (const auto& [name, serving] : before_.services) {
+      const auto now = state_.services.find(name);
+      if (!serving.ports.empty() && now != state_.services.end() && now->second.ports.empty())
+        network_->remove_virtual_address(name);
+    }
     prune_releases(place_, state_, kKeptReleases);
   } catch (const Error& e) {
     // The release serves; the next rollout, or `slipway doctor`, clears what stayed.
@@ -367,8 +395,10 @@ std::vector<std::string> Rollout::go_back() {
   balancer_->apply(routes());
   balancer_->finish(kHttpDrain, Millis(0));
   sweep();
-  for (const auto& [name, _] : addresses_)
-    if (!state_.services.contains(name)) network_->remove_virtual_address(name);
+  for (const auto& [name, _] : addresses_) {
+    const auto now = state_.services.find(name);
+    if (now == state_.services.end() || now->second.ports.empty()) network_->remove_virtual_address(name);
+  }
   return lost;
 }
 

@@ -177,6 +177,33 @@ TEST_CASE("services become healthy, are reached by port and by name, and go with
   CHECK_THROWS_AS(shop.get(), Error);
 }
 
+TEST_CASE("a service of which no replica is wanted is part of the release, and takes nothing", "[local]") {
+  if (!ready()) return;
+  Shop shop;
+  json services = {{"users", shop.web("users 1", {{"replicas", 0}})},
+                   {"gateway", shop.published("gateway 1", {{"depends_on", {{"users", "healthy"}}}})}};
+  const auto virtual_addresses = [&] {
+    return json::parse(read_file(shop.place().network() / "network.json")).at("virtual").size();
+  };
+  REQUIRE(shop.apply(services).ok);
+  CHECK(shop.get() == "gateway 1");
+  CHECK(virtual_addresses() == 1);
+  CHECK(shop.state().services.at("users").replicas.empty());
+  CHECK(shop.apply(services).outputs.at("changed").empty());
+
+  services["users"]["replicas"] = 2;
+  CHECK(shop.apply(services).outputs.at("changed") == json({"users"}));
+  CHECK(shop.state().services.at("users").replicas.size() == 2);
+  CHECK(virtual_addresses() == 2);
+
+  services["users"]["replicas"] = 0;
+  CHECK(shop.apply(services).outputs.at("changed") == json({"users"}));
+  CHECK(local::Replicas(shop.place()).all() == std::vector{shop.only_replica("gateway")});
+  CHECK(virtual_addresses() == 1);
+  CHECK(shop.get() == "gateway 1");
+  CHECK(shop.apply(services).outputs.at("changed").empty());
+}
+
 TEST_CASE("what only has to be started is not waited for", "[local]") {
   if (!ready()) return;
   Shop shop;
