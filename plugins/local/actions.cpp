@@ -38,8 +38,8 @@ Outcome rollback(const Place& place, const json& params, Context& context) {
     return Outcome::success({{"release", rollout.state().release},
                              {"rolled_back_to", wanted},
                              {"changed", json::array()},
-                             {"urls", rollout.urls(release->services)}});
-  auto outcome = rollout.run(release->services, wanted);
+                             {"urls", rollout.urls()}});
+  auto outcome = rollout.run(release->services, "", wanted);
   if (outcome.ok) outcome.outputs["rolled_back_to"] = wanted;
   return outcome;
 }

@@ -3,6 +3,7 @@
 #include "oci/service_secrets.h"
 #include "oci/store.h"
 #include "plugins/local/actions.h"
+#include "plugins/local/asked.h"
 #include "plugins/local/describe.h"
 #include "plugins/local/locked.h"
 #include "plugins/local/rollout.h"
@@ -28,18 +29,22 @@ namespace {
 
 Outcome apply(const Invocation& invocation, Context& context) {
   const auto place = Place::of(invocation);
-  const auto plans = plan_services(invocation, oci::open_user_store(invocation.cache_dir));
+  const auto asked = asked_digest(invocation);
   const auto lock = lock_place(place);
   Rollout rollout(place, context);
-  if (!rollout.is_done(plans)) return rollout.run(plans);
-  std::size_t replicas = 0;
-  for (const auto& plan : plans) replicas += static_cast<std::size_t>(plan.replicas);
+  if (!rollout.is_done(asked)) {
+    const auto plans = plan_services(invocation, oci::open_user_store(invocation.cache_dir));
+    if (!rollout.is_done(plans)) return rollout.run(plans, asked);
+    rollout.remember(asked);
+  }
+  const auto& state = rollout.state();
+  const auto services = state.services.size(), replicas = state.replicas();
   context.log(fmt::format("nothing to do: {} replica{} of {} service{} run as they should\n", replicas,
-                          replicas == 1 ? "" : "s", plans.size(), plans.size() == 1 ? "" : "s"));
-  return Outcome::success({{"release", rollout.state().release},
-                           {"previous", rollout.state().release},
+                          replicas == 1 ? "" : "s", services, services == 1 ? "" : "s"));
+  return Outcome::success({{"release", state.release},
+                           {"previous", state.release},
                            {"changed", json::array()},
-                           {"urls", rollout.urls(plans)}});
+                           {"urls", rollout.urls()}});
 }
 
 // A look ahead is given no secrets; the preview that an approval shows has them.

@@ -45,7 +45,7 @@ Balancer balancer_of(const Place& place, const oci::Network& network) {
 }
 
 Rollout::Rollout(const Place& place, Context& context)
-    : place_(place), context_(context), replicas_(place_), state_(State::load(place)), before_(state_) {
+    : place_(place), context_(context), replicas_(place_), state_(State::load(place)) {
   if ((network_ = oci::Network::find(place.network()))) balancer_ = balancer_of(place, *network_);
 }
 
@@ -60,8 +60,6 @@ void Rollout::progress(const std::string& text) {
 bool Rollout::is_done(const std::vector<ServicePlan>& plans) const {
   if (!state_.rollout.empty() || state_.services.size() != plans.size()) return false;
   if (plans.empty()) return true;
-  if (!network_ || !network_->up() || !balancer_) return false;
-  std::size_t wanted = 0;
   for (const auto& plan : plans) {
     const auto it = state_.services.find(plan.name);
     if (it == state_.services.end()) return false;
@@ -69,15 +67,30 @@ bool Rollout::is_done(const std::vector<ServicePlan>& plans) const {
     if (serving.definition != plan.definition || serving.publish != plan.publish ||
         serving.healthcheck != plan.healthcheck || static_cast<int>(serving.replicas.size()) != plan.replicas)
       return false;
+  }
+  return all_run();
+}
+
+bool Rollout::is_done(const std::string& asked) const {
+  return state_.rollout.empty() && !state_.services.empty() && state_.asked == asked && all_run();
+}
+
+// All that state.json says, and nothing else.
+bool Rollout::all_run() const {
+  if (!network_ || !network_->up() || !balancer_) return false;
+  for (const auto& [_, serving] : state_.services)
     for (const auto& replica : serving.replicas)
       if (!replicas_.running(replica.id)) return false;
-    wanted += serving.replicas.size();
-  }
   // A rollout that was cut off after the last switch leaves replicas that nobody needs.
-  if (replicas_.all().size() != wanted || !balancer_->running()) return false;
+  if (replicas_.all().size() != state_.replicas() || !balancer_->running()) return false;
   for (const auto& [id, status] : balancer_->statuses())
     if (status == "DOWN") return false;
   return true;
+}
+
+void Rollout::remember(const std::string& asked) {
+  state_.asked = asked;
+  state_.save(place_);
 }
 
 std::vector<std::string> Rollout::foresee(const std::vector<ServicePlan>& plans) const {
@@ -119,11 +132,11 @@ std::vector<std::string> Rollout::foresee(const std::vector<ServicePlan>& plans)
   return out;
 }
 
-json Rollout::urls(const std::vector<ServicePlan>& plans) const {
+json Rollout::urls() const {
   json out = json::object();
-  for (const auto& plan : plans)
-    if (plan.publish && !rests(plan))
-      out[plan.name] = fmt::format("{}127.0.0.1:{}", plan.http ? "http://" : "tcp://", plan.publish);
+  for (const auto& [name, serving] : state_.services)
+    if (serving.publish && !serving.replicas.empty())
+      out[name] = fmt::format("{}127.0.0.1:{}", serving.http ? "http://" : "tcp://", serving.publish);
   return out;
 }
 
@@ -314,7 +327,7 @@ void Rollout::update(const std::vector<const ServicePlan*>& level) {
 }
 
 // From here on this release is the one that serves.
-void Rollout::commit(const std::vector<ServicePlan>& plans) {
+void Rollout::commit(const std::vector<ServicePlan>& plans, const std::string& asked) {
   for (const auto& [name, _] : state_.services)
     if (std::none_of(plans.begin(), plans.end(), [&](const auto& plan) { return plan.name == name; }))
       gone_.insert(name);
@@ -328,6 +341,7 @@ void Rollout::commit(const std::vector<ServicePlan>& plans) {
   release_.save(place_);
   state_.release = release_.id;
   state_.rollout.clear();
+  state_.asked = asked;
   state_.save(place_);
 }
 
@@ -384,6 +398,7 @@ std::vector<std::string> Rollout::go_back() {
     }
   }
   state_.services = before_.services;
+  state_.asked.clear();  // it may be less than was asked for then
   state_.rollout.clear();
   release_.state = "failed";
   release_.save(place_);
@@ -428,13 +443,15 @@ Outcome Rollout::failed(const Unhealthy& what) {
   return outcome;
 }
 
-Outcome Rollout::run(const std::vector<ServicePlan>& plans, const std::string& rollback_of) {
+Outcome Rollout::run(const std::vector<ServicePlan>& plans, const std::string& asked,
+                     const std::string& rollback_of) {
+  before_ = state_;
   begin(plans, rollback_of);
   try {
     sweep();
     listen(plans);
     for (const auto& level : levels_of(plans)) update(level);
-    commit(plans);
+    commit(plans, asked);
   } catch (const Unhealthy& what) {
     return failed(what);
   } catch (Error& e) {
@@ -446,10 +463,8 @@ Outcome Rollout::run(const std::vector<ServicePlan>& plans, const std::string& r
     throw;
   }
   clean_up();
-  json outputs = {{"release", release_.id},
-                  {"previous", release_.previous},
-                  {"changed", changed_},
-                  {"urls", urls(plans)}};
+  json outputs = {
+      {"release", release_.id}, {"previous", release_.previous}, {"changed", changed_}, {"urls", urls()}};
   return Outcome::success(std::move(outputs));
 }
 

@@ -27,11 +27,16 @@ class Rollout {
   // True when exactly `plans` run, each replica and the balancer too: nothing to do. Quick: no process is
   // started.
   bool is_done(const std::vector<ServicePlan>& plans) const;
+  // The same for what was asked for (asked_digest) with the release that serves: no image is read.
+  bool is_done(const std::string& asked) const;
+  // `asked` means what serves.
+  void remember(const std::string& asked);
   // What run would do, a line for each change; nothing is changed, and no secret has to be known.
   std::vector<std::string> foresee(const std::vector<ServicePlan>& plans) const;
-  // Makes `plans` (in order) serve.
-  Outcome run(const std::vector<ServicePlan>& plans, const std::string& rollback_of = "");
-  json urls(const std::vector<ServicePlan>& plans) const;
+  // Makes `plans` (in order) serve. `asked`: what they were made of; "" when that is not known.
+  Outcome run(const std::vector<ServicePlan>& plans, const std::string& asked,
+              const std::string& rollback_of = "");
+  json urls() const;  // of what serves
   const State& state() const { return state_; }
 
  private:
@@ -41,6 +46,7 @@ class Rollout {
     std::vector<std::string> old;
   };
 
+  bool all_run() const;
   void check_ports(const std::vector<ServicePlan>& plans) const;
   void begin(const std::vector<ServicePlan>& plans, const std::string& rollback_of);
   void sweep();
@@ -50,7 +56,7 @@ class Rollout {
   void start_one(Update& update);
   void wait_for(const Update& update, const Replica& replica);
   void switch_to(const Update& update);
-  void commit(const std::vector<ServicePlan>& plans);
+  void commit(const std::vector<ServicePlan>& plans, const std::string& asked);
   void clean_up();
   // Back to what served at the beginning; says what could not be brought back.
   std::vector<std::string> go_back();

@@ -24,6 +24,12 @@ int number_of(const std::string& id) {
 
 }  // namespace
 
+std::size_t State::replicas() const {
+  std::size_t out = 0;
+  for (const auto& [_, serving] : services) out += serving.replicas.size();
+  return out;
+}
+
 State State::load(const Place& place) {
   return load_json<State>(place.state()).value_or(State{});
 }

@@ -33,9 +33,12 @@ struct Serving {
 struct State {
   std::string release;  // the last that became healthy as a whole; "": none yet
   std::string rollout;  // the one that is being rolled out, or was when slipway was killed
+  std::string asked;    // asked_digest of what `services` came from; "": not known
   int last = 0;         // number of the newest release
   std::map<std::string, Serving> services;
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(State, release, rollout, last, services)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(State, release, rollout, asked, last, services)
+
+  std::size_t replicas() const;  // of all services
 
   static State load(const Place& place);  // empty when there is none
   void save(const Place& place) const;    // 0600
