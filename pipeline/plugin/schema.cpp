@@ -60,114 +60,185 @@ std::string joined(const std::vector<std::string>& parts, const char* last) {
   return out;
 }
 
+// Where in the value we are; made text only for a mistake.
+class Path {
+ public:
+  explicit Path(const std::string& root) : name_(root) {}
+  Path(const Path& above, std::string_view name) : above_(&above), name_(name) {}
+  Path(const Path& above, std::size_t index) : above_(&above), index_(index), is_index_(true) {}
+
+  std::string str() const {
+    auto out = above_ ? above_->str() : std::string();
+    if (is_index_) return out + fmt::format("[{}]", index_);
+    if (!out.empty()) out += '.';
+    return out.append(name_);
+  }
+
+ private:
+  const Path* above_ = nullptr;
+  std::string_view name_;
+  std::size_t index_ = 0;
+  bool is_index_ = false;
+};
+
+// The words of one schema, looked up in a single walk: a schema has few, and asking for each by name costs
+// more than all the checks.
+struct Words {
+  const json *type = nullptr, *constant = nullptr, *choices = nullptr, *properties = nullptr, *rest = nullptr,
+             *names = nullptr, *required = nullptr, *least_members = nullptr, *most_members = nullptr,
+             *items = nullptr, *least_items = nullptr, *most_items = nullptr, *unique = nullptr,
+             *minimum = nullptr, *maximum = nullptr, *more_than = nullptr, *less_than = nullptr,
+             *least_length = nullptr, *most_length = nullptr, *pattern = nullptr, *all_of = nullptr,
+             *any_of = nullptr, *one_of = nullptr, *no = nullptr;
+
+  explicit Words(const json& schema) {
+    static constexpr std::pair<std::string_view, const json * Words::*> kWords[] = {
+        {"type", &Words::type},
+        {"const", &Words::constant},
+        {"enum", &Words::choices},
+        {"properties", &Words::properties},
+        {"additionalProperties", &Words::rest},
+        {"propertyNames", &Words::names},
+        {"required", &Words::required},
+        {"minProperties", &Words::least_members},
+        {"maxProperties", &Words::most_members},
+        {"items", &Words::items},
+        {"minItems", &Words::least_items},
+        {"maxItems", &Words::most_items},
+        {"uniqueItems", &Words::unique},
+        {"minimum", &Words::minimum},
+        {"maximum", &Words::maximum},
+        {"exclusiveMinimum", &Words::more_than},
+        {"exclusiveMaximum", &Words::less_than},
+        {"minLength", &Words::least_length},
+        {"maxLength", &Words::most_length},
+        {"pattern", &Words::pattern},
+        {"allOf", &Words::all_of},
+        {"anyOf", &Words::any_of},
+        {"oneOf", &Words::one_of},
+        {"not", &Words::no},
+    };
+    for (auto it = schema.begin(); it != schema.end(); ++it) {
+      const std::string_view name = it.key();
+      for (const auto& [word, member] : kWords)
+        if (word == name) this->*member = &*it;
+    }
+  }
+};
+
 class Checker {
  public:
   explicit Checker(const SchemaOptions& options) : options_(options) {}
   std::vector<SchemaMistake> mistakes;
 
-  void check(const json& value, const json& schema, const std::string& path) {
+  void check(const json& value, const json& schema, const Path& path) {
     if (mistakes.size() >= kMostMistakes || (options_.unknown && options_.unknown(value))) return;
     if (schema.is_boolean()) {
       if (!schema.get<bool>()) add(path, "is not allowed");
       return;
     }
-    if (!schema.is_object() || !type_fits(value, schema, path)) return;
-    listed(value, schema, path);
-    if (value.is_object()) object(value, schema, path);
-    if (value.is_array()) array(value, schema, path);
-    if (value.is_string()) string(value.get_ref<const std::string&>(), schema, path);
-    if (value.is_number()) number(value, schema, path);
-    combined(value, schema, path);
+    if (!schema.is_object()) return;
+    const Words words(schema);
+    if (!type_fits(value, words, path)) return;
+    listed(value, words, path);
+    if (value.is_object()) object(value, words, path);
+    if (value.is_array()) array(value, words, path);
+    if (value.is_string()) string(value.get_ref<const std::string&>(), words, path);
+    if (value.is_number()) number(value, words, path);
+    combined(value, words, path);
   }
 
  private:
-  void add(const std::string& path, std::string what, std::string hint = {}) {
+  void add(const Path& path, std::string what, std::string hint = {}) {
+    const auto place = path.str();
     mistakes.push_back(
-        {(path.empty() ? "the whole value" : "`" + path + "`") + " " + std::move(what), std::move(hint)});
+        {(place.empty() ? "the whole value" : "`" + place + "`") + " " + std::move(what), std::move(hint)});
   }
 
-  bool type_fits(const json& value, const json& schema, const std::string& path) {
-    const auto type = schema.find("type");
-    if (type == schema.end()) return true;
-    std::vector<std::string> names, wanted;
-    if (type->is_string()) names.push_back(type->get<std::string>());
-    if (type->is_array())
-      for (const auto& one : *type)
-        if (one.is_string()) names.push_back(one.get<std::string>());
-    for (const auto& name : names) {
+  bool type_fits(const json& value, const Words& words, const Path& path) {
+    if (!words.type) return true;
+    std::vector<std::string> wanted;
+    const auto fits = [&](const json& one) {
+      if (!one.is_string()) return false;
+      const auto& name = one.get_ref<const std::string&>();
       if (has_type(value, name)) return true;
       wanted.push_back(wanted_name(name));
-    }
+      return false;
+    };
+    const auto& type = *words.type;
+    if (type.is_array() ? std::any_of(type.begin(), type.end(), fits) : fits(type)) return true;
     add(path, fmt::format("has to be {}, not {}{}", joined(wanted, " or "), type_name(value),
                           value.is_null() ? "" : " (" + shown(value) + ")"));
     return false;
   }
 
-  void listed(const json& value, const json& schema, const std::string& path) {
-    if (const auto only = schema.find("const"); only != schema.end() && *only != value)
-      add(path, fmt::format("has to be {}, not {}", shown(*only), shown(value)));
-    const auto list = schema.find("enum");
-    if (list == schema.end() || !list->is_array()) return;
-    if (std::find(list->begin(), list->end(), value) != list->end()) return;
-    std::vector<std::string> words, texts;
-    for (const auto& one : *list) {
+  void listed(const json& value, const Words& words, const Path& path) {
+    if (words.constant && *words.constant != value)
+      add(path, fmt::format("has to be {}, not {}", shown(*words.constant), shown(value)));
+    if (!words.choices || !words.choices->is_array()) return;
+    const auto& list = *words.choices;
+    if (std::find(list.begin(), list.end(), value) != list.end()) return;
+    std::vector<std::string> names, texts;
+    for (const auto& one : list) {
       texts.push_back(shown(one));
-      if (one.is_string()) words.push_back(one.get<std::string>());
+      if (one.is_string()) names.push_back(one.get<std::string>());
     }
-    const auto near = value.is_string() ? suggest(value.get<std::string>(), words) : std::nullopt;
+    const auto near = value.is_string() ? suggest(value.get<std::string>(), names) : std::nullopt;
     add(path, fmt::format("has to be one of {}, not {}", joined(texts, " and "), shown(value)),
         near ? fmt::format("did you mean `{}`?", *near) : "");
   }
 
-  static std::string member(const std::string& path, const std::string& name) {
-    return path.empty() ? name : path + "." + name;
+  static std::vector<std::string> names_not_in(const json& value, const json& properties) {
+    std::vector<std::string> out;
+    for (const auto& [name, _] : properties.items())
+      if (!value.contains(name)) out.push_back(name);
+    return out;
   }
 
-  void object(const json& value, const json& schema, const std::string& path) {
+  void object(const json& value, const Words& words, const Path& path) {
     static const json none = json::object();
-    const auto found = schema.find("properties");
-    const json& properties = found != schema.end() && found->is_object() ? *found : none;
-    const auto rest = schema.find("additionalProperties");
-    const auto names = schema.find("propertyNames");
-    std::vector<std::string> known;
-    for (const auto& [name, inner] : properties.items())
-      if (!value.contains(name)) known.push_back(name);
-    for (const auto& [name, inner] : value.items()) {
-      if (names != schema.end()) check(json(name), *names, member(path, name));
+    const json& properties = words.properties && words.properties->is_object() ? *words.properties : none;
+    const bool closed = words.rest && words.rest->is_boolean() && !words.rest->get<bool>();
+    for (auto it = value.begin(); it != value.end(); ++it) {
+      const auto& name = it.key();
+      const Path below(path, name);
+      if (words.names) check(json(name), *words.names, below);
       if (const auto own = properties.find(name); own != properties.end())
-        check(inner, *own, member(path, name));
-      else if (rest != schema.end() && rest->is_boolean() && !rest->get<bool>())
-        mistakes.push_back(
-            {fmt::format("unknown key `{}`", member(path, name)), suggestion_hint(name, known)});
-      else if (rest != schema.end())
-        check(inner, *rest, member(path, name));
+        check(*it, *own, below);
+      else if (closed)
+        mistakes.push_back({fmt::format("unknown key `{}`", below.str()),
+                            suggestion_hint(name, names_not_in(value, properties))});
+      else if (words.rest)
+        check(*it, *words.rest, below);
     }
-    if (const auto required = schema.find("required"); required != schema.end() && required->is_array())
-      for (const auto& name : *required)
-        if (name.is_string() && !value.contains(name.get<std::string>()))
-          mistakes.push_back({fmt::format("`{}` is missing", member(path, name.get<std::string>())), ""});
-    count(value.size(), schema, "minProperties", "maxProperties", "members", path);
+    if (words.required && words.required->is_array())
+      for (const auto& one : *words.required) {
+        if (!one.is_string()) continue;
+        const auto& name = one.get_ref<const std::string&>();
+        if (!value.contains(name))
+          mistakes.push_back({fmt::format("`{}` is missing", Path(path, name).str()), ""});
+      }
+    count(value.size(), words.least_members, words.most_members, "members", path);
   }
 
-  void array(const json& value, const json& schema, const std::string& path) {
-    if (const auto items = schema.find("items"); items != schema.end())
-      for (std::size_t i = 0; i < value.size(); ++i) check(value[i], *items, fmt::format("{}[{}]", path, i));
-    count(value.size(), schema, "minItems", "maxItems", "items", path);
-    const auto unique = schema.find("uniqueItems");
-    if (unique == schema.end() || !unique->is_boolean() || !unique->get<bool>()) return;
+  void array(const json& value, const Words& words, const Path& path) {
+    if (words.items)
+      for (std::size_t i = 0; i < value.size(); ++i) check(value[i], *words.items, Path(path, i));
+    count(value.size(), words.least_items, words.most_items, "items", path);
+    if (!words.unique || !words.unique->is_boolean() || !words.unique->get<bool>()) return;
     std::set<json> seen;
     for (std::size_t i = 0; i < value.size(); ++i)
       if (!seen.insert(value[i]).second)
-        add(fmt::format("{}[{}]", path, i), fmt::format("is there twice ({})", shown(value[i])));
+        add(Path(path, i), fmt::format("is there twice ({})", shown(value[i])));
   }
 
-  void string(const std::string& value, const json& schema, const std::string& path) {
-    count(code_points(value), schema, "minLength", "maxLength", "characters", path);
-    const auto pattern = schema.find("pattern");
-    if (pattern == schema.end() || !pattern->is_string()) return;
+  void string(const std::string& value, const Words& words, const Path& path) {
+    if (words.least_length || words.most_length)
+      count(code_points(value), words.least_length, words.most_length, "characters", path);
+    if (!words.pattern || !words.pattern->is_string()) return;
     if (value.size() > kLongestMatched)
       return add(path, fmt::format("is too long to be matched ({} bytes)", value.size()));
-    const auto text = pattern->get<std::string>();
+    const auto text = words.pattern->get<std::string>();
     try {
       if (!std::regex_search(value, std::regex(text, std::regex::ECMAScript)))
         add(path, fmt::format("has to match `{}`, and {} does not", text, shown(value)));
@@ -176,41 +247,36 @@ class Checker {
     }
   }
 
-  void number(const json& value, const json& schema, const std::string& path) {
-    const auto limit = [&](const char* word, auto&& wrong, const char* text) {
-      const auto it = schema.find(word);
-      if (it != schema.end() && it->is_number() && wrong(value, *it))
-        add(path, fmt::format("has to be {} {}, not {}", text, it->dump(), value.dump()));
+  void number(const json& value, const Words& words, const Path& path) {
+    const auto limit = [&](const json* bound, auto&& wrong, const char* text) {
+      if (bound && bound->is_number() && wrong(value, *bound))
+        add(path, fmt::format("has to be {} {}, not {}", text, bound->dump(), value.dump()));
     };
-    limit("minimum", std::less<json>(), "at least");
-    limit("maximum", std::greater<json>(), "at most");
-    limit("exclusiveMinimum", std::less_equal<json>(), "more than");
-    limit("exclusiveMaximum", std::greater_equal<json>(), "less than");
+    limit(words.minimum, std::less<json>(), "at least");
+    limit(words.maximum, std::greater<json>(), "at most");
+    limit(words.more_than, std::less_equal<json>(), "more than");
+    limit(words.less_than, std::greater_equal<json>(), "less than");
   }
 
-  void count(std::size_t size, const json& schema, const char* least, const char* most, const char* unit,
-             const std::string& path) {
-    const auto min = schema.find(least), max = schema.find(most);
-    if (min != schema.end() && min->is_number_unsigned() && size < min->get<std::size_t>())
+  void count(std::size_t size, const json* min, const json* max, const char* unit, const Path& path) {
+    if (min && min->is_number_unsigned() && size < min->get<std::size_t>())
       add(path, fmt::format("has to have at least {} {}, and has {}", min->dump(), unit, size));
-    if (max != schema.end() && max->is_number_unsigned() && size > max->get<std::size_t>())
+    if (max && max->is_number_unsigned() && size > max->get<std::size_t>())
       add(path, fmt::format("has to have at most {} {}, and has {}", max->dump(), unit, size));
   }
 
-  std::vector<SchemaMistake> alone(const json& value, const json& schema, const std::string& path) {
+  std::vector<SchemaMistake> alone(const json& value, const json& schema, const Path& path) {
     Checker inner(options_);
     inner.check(value, schema, path);
     return std::move(inner.mistakes);
   }
 
-  void combined(const json& value, const json& schema, const std::string& path) {
-    if (const auto all = schema.find("allOf"); all != schema.end() && all->is_array())
-      for (const auto& one : *all) check(value, one, path);
-    if (const auto no = schema.find("not"); no != schema.end() && alone(value, *no, path).empty())
-      add(path, "has a form that is not allowed");
-    for (const auto* word : {"anyOf", "oneOf"}) {
-      const auto choices = schema.find(word);
-      if (choices == schema.end() || !choices->is_array() || choices->empty()) continue;
+  void combined(const json& value, const Words& words, const Path& path) {
+    if (words.all_of && words.all_of->is_array())
+      for (const auto& one : *words.all_of) check(value, one, path);
+    if (words.no && alone(value, *words.no, path).empty()) add(path, "has a form that is not allowed");
+    for (const auto* choices : {words.any_of, words.one_of}) {
+      if (!choices || !choices->is_array() || choices->empty()) continue;
       std::size_t fits = 0;
       std::vector<SchemaMistake> nearest;  // of the choice with the fewest: most likely the one meant
       for (const auto& one : *choices) {
@@ -219,7 +285,7 @@ class Checker {
         if (nearest.empty() || wrong.size() < nearest.size()) nearest = std::move(wrong);
       }
       if (fits == 0) mistakes.insert(mistakes.end(), nearest.begin(), nearest.end());
-      if (fits > 1 && word == std::string_view("oneOf"))
+      if (fits > 1 && choices == words.one_of)
         add(path, fmt::format("fits {} of the forms it may have, and has to fit one", fits));
     }
   }
@@ -231,7 +297,7 @@ class Checker {
 
 std::vector<SchemaMistake> check_schema(const json& value, const json& schema, const SchemaOptions& options) {
   Checker checker(options);
-  checker.check(value, schema, options.root);
+  checker.check(value, schema, Path(options.root));
   if (checker.mistakes.size() > kMostMistakes) checker.mistakes.resize(kMostMistakes);
   return std::move(checker.mistakes);
 }
