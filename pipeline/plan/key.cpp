@@ -1,5 +1,6 @@
 #include "plan/key.h"
 
+#include "base/compact_json.h"
 #include "sys/digest.h"
 
 namespace slipway {
@@ -56,7 +57,7 @@ StepKey step_key(const PluginInfo& plugin, const ActionInfo& action, const json&
   if (!env.empty()) parts["env"] = env;
   if (!fingerprint.is_null()) parts["fingerprint"] = fingerprint;
   StepKey key;
-  key.parts = parts.dump(-1, ' ', false, json::error_handler_t::replace);
+  key.parts = compact_json(parts);
   key.hash = Digest::of(key.parts).hex();
   return key;
 }

@@ -1,5 +1,6 @@
 #include "plan/plan.h"
 
+#include "base/compact_json.h"
 #include "base/error.h"
 
 namespace slipway {
@@ -60,9 +61,9 @@ Enum word_of(const std::string_view (&words)[N], const json& saved) {
   return static_cast<Enum>(it - std::begin(words));
 }
 
+// All but its params.
 json step_to_json(const Step& step) {
   json out = {{"name", step.name}, {"phase", step.phase}, {"uses", step.uses}, {"action", step.action}};
-  out["params"] = step.params;
   if (!step.env.empty()) out["env"] = step.env;
   if (!step.needs.empty()) out["needs"] = step.needs;
   if (!step.secrets.empty()) out["secrets"] = step.secrets;
@@ -112,7 +113,9 @@ const Step* Plan::find(std::string_view wanted) const {
   return nullptr;
 }
 
-json to_json(const Plan& plan) {
+namespace {
+
+json without_steps(const Plan& plan) {
   json out = {{"version", Plan::kVersion},
               {"name", plan.name},
               {"environment", plan.environment},
@@ -126,10 +129,34 @@ json to_json(const Plan& plan) {
     if (!source.command.empty()) s["command"] = source.command;
   }
   out["secrets"] = std::move(secrets);
-  json steps = json::array();
-  for (const auto& step : plan.steps) steps.push_back(step_to_json(step));
-  out["steps"] = std::move(steps);
   return out;
+}
+
+}  // namespace
+
+json to_json(const Plan& plan) {
+  json out = without_steps(plan);
+  json& steps = out["steps"] = json::array();
+  for (const auto& step : plan.steps) {
+    steps.push_back(step_to_json(step));
+    steps.back()["params"] = step.params;
+  }
+  return out;
+}
+
+std::string to_text(const Plan& plan) {
+  std::string out = compact_json(without_steps(plan));
+  out.back() = ',';
+  out += "\"steps\":[";
+  for (const auto& step : plan.steps) {
+    append_json(out, step_to_json(step));
+    out.back() = ',';
+    out += "\"params\":";
+    append_json(out, step.params);
+    out += "},";
+  }
+  if (out.back() == ',') out.pop_back();
+  return out += "]}";
 }
 
 Plan plan_from_json(const json& saved) {

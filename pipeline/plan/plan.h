@@ -67,6 +67,7 @@ struct Plan {
 };
 
 json to_json(const Plan& plan);
+std::string to_text(const Plan& plan);   // the same in one line, without the tree
 Plan plan_from_json(const json& saved);  // throws Error(usage) when it is no plan of this version
 
 // {"$join": [a, b…]} in params is the text of its parts, one after the other.

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/compact_json.h"
 #include "base/error.h"
 #include "base/utc.h"
 #include "run/json_text.h"
@@ -17,11 +18,6 @@ constexpr std::array<std::string_view, 6> kFactKinds = {"artifact",   "test.case
                                                         "diagnostic", "cache",     "approval"};
 // Members of every event; a fact's data cannot replace them.
 constexpr std::array<std::string_view, 7> kEnvelope = {"v", "seq", "ts", "run", "step", "attempt", "type"};
-
-template <typename... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 json location_to_json(const Location& where) {
   return {{"file", where.file}, {"line", where.line}, {"column", where.column}, {"length", where.length}};
@@ -141,85 +137,91 @@ std::optional<ApprovalDecided> approval_decided(const Event& event) {
                          text_of(fact->data, "how"), text_of(fact->data, "why")};
 }
 
-json to_json(const Event& event) {
-  json out = {{"v", 1}, {"seq", event.seq}, {"ts", format_utc(event.ts)}, {"run", event.run}};
-  if (!event.step.empty()) {
-    out["step"] = event.step;
-    if (event.attempt > 1) out["attempt"] = event.attempt;
+namespace {
+
+// One object as text, member by member: an event is written by the thousand and never read here.
+class Line {
+ public:
+  Line& text(std::string_view name, std::string_view value) {
+    return append_json_text(member(name), value), *this;
   }
-  std::visit(Overloaded{
-                 [&](const RunStarted& b) {
-                   out["type"] = "run.started";
-                   out["trace"] = b.trace;
-                   out["spec"] = b.spec;
-                   out["git"] = b.git;
-                   out["target"] = b.environment;
-                   out["argv"] = b.argv;
-                   out["ci"] = b.ci;
-                 },
-                 [&](const RunPlan& b) {
-                   out["type"] = "run.plan";
-                   out["steps"] = b.steps;
-                   out["edges"] = b.edges;
-                 },
-                 [&](const StepStarted&) { out["type"] = "step.started"; },
-                 [&](const StepProgress& b) {
-                   out["type"] = "step.progress";
-                   out["text"] = utf8_text(b.text);
-                   if (b.total || b.current) out["current"] = b.current;
-                   if (b.total) out["total"] = b.total;
-                   if (!b.unit.empty()) out["unit"] = utf8_text(b.unit);
-                 },
-                 [&](const StepLog& b) {
-                   out["type"] = "step.log";
-                   out["stream"] = b.error_stream ? "stderr" : "stdout";
-                   if (is_utf8(b.text))
-                     out["text"] = b.text;
-                   else
-                     out["b64"] = base64_encode(b.text);
-                 },
-                 [&](const CacheDecision& b) {
-                   out["type"] = "cache";
-                   out["scope"] = "step";
-                   out["hit"] = b.hit;
-                   out["key"] = b.key;
-                   if (!b.reason.is_null()) out["reason"] = b.reason;
-                 },
-                 [&](const Fact& b) {
-                   out["type"] = b.kind;
-                   if (!b.data.is_object()) return;
-                   for (const auto& [name, value] : b.data.items())
-                     if (std::find(kEnvelope.begin(), kEnvelope.end(), name) == kEnvelope.end())
-                       out[name] = value;
-                 },
-                 [&](const StepFinished& b) {
-                   out["type"] = "step.finished";
-                   out["result"] = to_string(b.result);
-                   out["ms"] = b.took.count();
-                   if (b.exit) out["exit"] = b.exit;
-                   if (b.cached) out["cached"] = true;
-                   if (b.ignored) out["ignored"] = true;
-                   if (!b.message.empty()) out["message"] = utf8_text(b.message);
-                   if (!b.detail.empty()) out["detail"] = utf8_text(b.detail);
-                   if (!b.hint.empty()) out["hint"] = utf8_text(b.hint);
-                   if (b.where.known()) out["where"] = location_to_json(b.where);
-                   if (!b.outputs.empty()) out["outputs"] = b.outputs;
-                 },
-                 [&](const RunFinished& b) {
-                   out["type"] = "run.finished";
-                   out["result"] = to_string(b.result);
-                   out["exit"] = b.exit;
-                   out["ms"] = b.took.count();
-                   out["critical_path"] = b.critical_path;
-                 },
-             },
-             event.body);
-  return out;
+  Line& number(std::string_view name, std::int64_t value) {
+    return member(name) += std::to_string(value), *this;
+  }
+  Line& flag(std::string_view name, bool value) { return member(name) += value ? "true" : "false", *this; }
+  Line& value(std::string_view name, const json& value) { return append_json(member(name), value), *this; }
+  std::string finish() { return std::move(out_ += "}\n"); }
+
+ private:
+  std::string& member(std::string_view name) {
+    out_ += out_.empty() ? '{' : ',';
+    append_json_text(out_, name);
+    return out_ += ':';
+  }
+  std::string out_;
+};
+
+void write_body(Line& out, const RunStarted& b) {
+  out.text("type", "run.started").text("trace", b.trace).text("spec", b.spec).value("git", b.git);
+  out.text("target", b.environment).value("argv", b.argv).text("ci", b.ci);
+}
+void write_body(Line& out, const RunPlan& b) {
+  out.text("type", "run.plan").value("steps", b.steps).value("edges", b.edges);
+}
+void write_body(Line& out, const StepStarted&) {
+  out.text("type", "step.started");
+}
+void write_body(Line& out, const StepProgress& b) {
+  out.text("type", "step.progress").text("text", utf8_text(b.text));
+  if (b.total || b.current) out.number("current", b.current);
+  if (b.total) out.number("total", b.total);
+  if (!b.unit.empty()) out.text("unit", utf8_text(b.unit));
+}
+void write_body(Line& out, const StepLog& b) {
+  out.text("type", "step.log").text("stream", b.error_stream ? "stderr" : "stdout");
+  if (is_utf8(b.text))
+    out.text("text", b.text);
+  else
+    out.text("b64", base64_encode(b.text));
+}
+void write_body(Line& out, const CacheDecision& b) {
+  out.text("type", "cache").text("scope", "step").flag("hit", b.hit).text("key", b.key);
+  if (!b.reason.is_null()) out.value("reason", b.reason);
+}
+void write_body(Line& out, const Fact& b) {
+  out.text("type", b.kind);
+  if (!b.data.is_object()) return;
+  for (const auto& [name, value] : b.data.items())
+    if (std::find(kEnvelope.begin(), kEnvelope.end(), name) == kEnvelope.end()) out.value(name, value);
+}
+void write_body(Line& out, const StepFinished& b) {
+  out.text("type", "step.finished").text("result", to_string(b.result)).number("ms", b.took.count());
+  if (b.exit) out.number("exit", b.exit);
+  if (b.cached) out.flag("cached", true);
+  if (b.ignored) out.flag("ignored", true);
+  if (!b.message.empty()) out.text("message", utf8_text(b.message));
+  if (!b.detail.empty()) out.text("detail", utf8_text(b.detail));
+  if (!b.hint.empty()) out.text("hint", utf8_text(b.hint));
+  if (b.where.known()) out.value("where", location_to_json(b.where));
+  if (!b.outputs.empty()) out.value("outputs", b.outputs);
+}
+void write_body(Line& out, const RunFinished& b) {
+  out.text("type", "run.finished").text("result", to_string(b.result)).number("exit", b.exit);
+  out.number("ms", b.took.count()).value("critical_path", b.critical_path);
 }
 
+}  // namespace
+
 std::string to_line(const Event& event) {
-  // Replace: a spec's own text may hold anything, and an event must never fail to be written.
-  return to_json(event).dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  Line out;
+  out.number("v", 1).number("seq", static_cast<std::int64_t>(event.seq)).text("ts", format_utc(event.ts));
+  out.text("run", event.run);
+  if (!event.step.empty()) {
+    out.text("step", event.step);
+    if (event.attempt > 1) out.number("attempt", event.attempt);
+  }
+  std::visit([&](const auto& body) { write_body(out, body); }, event.body);
+  return out.finish();
 }
 
 std::optional<Event> event_from_json(const json& line) {

@@ -93,8 +93,7 @@ std::optional<ApprovalDecided> approval_decided(const Event& event);
 // One line of the event stream (events.schema.json: v, seq, ts, run, step, type, …) and back. A line of an
 // unknown type gives nullopt: readers ignore what they do not know. Throws Error(usage) when it is no event
 // at all.
-json to_json(const Event& event);
-std::string to_line(const Event& event);  // that JSON in one line, with its '\n'
+std::string to_line(const Event& event);  // with its '\n'; never fails, whatever bytes the texts hold
 std::optional<Event> event_from_json(const json& line);
 
 // Consumers are called on the engine's thread, in order.

@@ -68,7 +68,7 @@ Journal::Journal(const fs::path& state_dir, const Plan& plan) {
   const auto path = folder_ / "events.ndjson";
   events_ = Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!events_) throw_errno(fmt::format("make `{}`", path.string()), errno);
-  append_file(folder_ / "plan.json", to_json(plan).dump(-1, ' ', false, json::error_handler_t::replace));
+  append_file(folder_ / "plan.json", to_text(plan));
 }
 
 Journal::~Journal() {

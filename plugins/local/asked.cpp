@@ -1,5 +1,6 @@
 #include "plugins/local/asked.h"
 
+#include "base/compact_json.h"
 #include "sys/digest.h"
 
 namespace slipway::local {
@@ -14,7 +15,7 @@ constexpr int kVersion = 1;
 std::string asked_digest(const Invocation& invocation) {
   Hasher hasher;
   hasher.field(std::to_string(kVersion));
-  hasher.field(invocation.params.dump(-1, ' ', false, json::error_handler_t::replace));
+  hasher.field(compact_json(invocation.params));
   for (const auto& [name, secret] : invocation.secrets) hasher.field(name).field(secret.reveal());
   return hasher.finish().hex();
 }

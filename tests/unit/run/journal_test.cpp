@@ -22,7 +22,7 @@ RunFolder journaled(FakeRun& r) {
 
 std::vector<json> lines(const std::vector<Event>& events) {
   std::vector<json> out;
-  for (const auto& event : events) out.push_back(to_json(event));
+  for (const auto& event : events) out.push_back(json::parse(to_line(event)));
   return out;
 }
 
