@@ -206,7 +206,7 @@ class Planner {
     }
     if (spec_.registry.insecure) params["insecure"] = true;
     std::optional<std::vector<std::string>> used;
-    if (const auto here = local_folder(image)) {
+    if (const auto here = spec_.registry.mirrors.empty() ? std::nullopt : local_folder(image)) {
       const auto text =
           read_file_if_exists(*here / (image.dockerfile.empty() ? "Dockerfile" : image.dockerfile.text));
       if (text) used = base_images(*text);

@@ -29,16 +29,17 @@ fs::path index_path(const fs::path& cache_dir) {
   return cache_dir / "index.sqlite";
 }
 
-bool is_there(const fs::path& path) {
+bool is_there(const std::string& path) {
   return ::access(path.c_str(), F_OK) == 0;
 }
 
-bool image_exists(const fs::path& cache_dir, const json& descriptor) {
+// `blobs`: the store's folder of blobs, with its '/'.
+bool image_exists(const std::string& blobs, const json& descriptor) {
   if (!descriptor.is_object()) return true;
   const auto text = descriptor.find("digest");
   if (text == descriptor.end() || !text->is_string()) return true;
   const auto digest = Digest::parse(text->get_ref<const std::string&>());
-  return digest && is_there(cache_dir / "store" / "blobs" / "sha256" / digest->hex());
+  return digest && is_there(blobs + digest->hex());
 }
 
 }  // namespace
@@ -55,7 +56,7 @@ std::vector<std::string> digests_in(std::string_view text) {
 }
 
 StepCache::StepCache(const fs::path& cache_dir)
-    : cache_dir_(cache_dir),
+    : blobs_((cache_dir / "store" / "blobs" / "sha256" / "").string()),
       db_(index_path(cache_dir), kSchema),
       find_(db_.prepare("SELECT outputs, run, made, took_ms, used FROM outcome_1 WHERE hash = ?1")),
       insert_(db_.prepare("INSERT OR REPLACE INTO outcome_1(hash, outputs, run, made, took_ms, used) "
@@ -119,8 +120,7 @@ std::optional<CachedOutcome> StepCache::lookup(const std::string& hash, const js
 
 bool StepCache::still_there(const json& outputs, const json& schema) const {
   if (!outputs.is_object()) return true;
-  if (auto it = outputs.find("descriptor"); it != outputs.end() && !image_exists(cache_dir_, *it))
-    return false;
+  if (auto it = outputs.find("descriptor"); it != outputs.end() && !image_exists(blobs_, *it)) return false;
   if (!schema.is_object()) return true;
   const auto properties = schema.find("properties");
   if (properties == schema.end() || !properties->is_object()) return true;
@@ -129,7 +129,7 @@ bool StepCache::still_there(const json& outputs, const json& schema) const {
     const auto kind = property.find("x-slipway-exists");
     const auto value = outputs.find(name);
     if (kind == property.end() || value == outputs.end()) continue;
-    if (*kind == "image" && !image_exists(cache_dir_, *value)) return false;
+    if (*kind == "image" && !image_exists(blobs_, *value)) return false;
     if (*kind == "path" && value->is_string() && !is_there(value->get_ref<const std::string&>()))
       return false;
   }

@@ -61,7 +61,7 @@ class StepCache {
   void begin(Open wanted);
   bool still_there(const json& outputs, const json& schema) const;
 
-  std::filesystem::path cache_dir_;
+  std::string blobs_;  // where the images' blobs lie, with its '/'
   Database db_;
   Statement find_, insert_, touch_, last_, remember_;
   Open open_ = Open::nothing;

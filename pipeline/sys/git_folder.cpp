@@ -206,8 +206,25 @@ class WorkingFolder {
   Changes changes_;  // by path below root_
 };
 
+// True for a folder below `root` on a way without links, as it is written.
+bool is_real_folder(const std::string& root, const std::string& folder) {
+  if (folder.empty() || folder.starts_with('/') || folder.ends_with('/') ||
+      folder.find("//") != std::string::npos)
+    return false;
+  for (std::size_t end = 0; end != std::string::npos;) {
+    const auto from = end ? end + 1 : 0;
+    end = folder.find('/', from);
+    if (const auto name = folder.substr(from, end - from); name == "." || name == "..") return false;
+    struct stat info {};
+    if (::lstat((root + "/" + folder.substr(0, end)).c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
+      return false;
+  }
+  return true;
+}
+
 // `folder` relative to `root`, its links resolved.
 std::string folder_inside(const fs::path& root, const std::string& folder) {
+  if (is_real_folder(root.native(), folder)) return folder;
   const auto path = path_inside(root, folder);
   std::error_code error;
   const auto real = path ? fs::canonical(*path, error) : fs::path();
