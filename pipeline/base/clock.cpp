@@ -10,11 +10,18 @@ std::int64_t now_micros() {
 }
 
 std::string format_utc(std::int64_t micros) {
-  const std::time_t seconds = static_cast<std::time_t>(micros / 1'000'000);
-  std::tm tm{};
-  gmtime_r(&seconds, &tm);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", tm.tm_year + 1900, tm.tm_mon + 1,
-                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, micros % 1'000'000);
+  // Events come by the thousand in a second: all but the fraction is the same then.
+  static thread_local std::time_t known = -1;
+  static thread_local std::string text;  // "2026-11-23T19:17:05"
+  const auto seconds = static_cast<std::time_t>(micros / 1'000'000);
+  if (seconds != known || text.empty()) {
+    std::tm tm{};
+    gmtime_r(&seconds, &tm);
+    text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                       tm.tm_hour, tm.tm_min, tm.tm_sec);
+    known = seconds;
+  }
+  return fmt::format("{}.{:06}Z", text, micros % 1'000'000);
 }
 
 namespace {

@@ -65,7 +65,7 @@ std::vector<Step> in_order(std::vector<Draft> drafts) {
     auto& draft = drafts[i];
     draft.step.id = id_of[i] = static_cast<StepId>(steps.size());
     for (const auto& need : draft.needs) draft.step.needs.push_back(id_of[index.at(need)]);
-    steps.push_back(draft.step);
+    steps.push_back(std::move(draft.step));
     for (auto dependent : dependents[i])
       if (--pending[dependent] == 0) ready.push(dependent);
   }
