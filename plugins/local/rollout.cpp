@@ -99,6 +99,7 @@ std::vector<std::string> Rollout::foresee(const std::vector<ServicePlan>& plans)
     out.push_back(fmt::format("{}: {}", service, text));
   };
   const bool balanced = balancer_ && network_->up() && balancer_->running();
+  Releases releases(place_);
   for (const auto& plan : plans) {
     const auto it = state_.services.find(plan.name);
     if (it == state_.services.end()) {
@@ -109,7 +110,7 @@ std::vector<std::string> Rollout::foresee(const std::vector<ServicePlan>& plans)
     const auto& now = it->second;
     const auto up = std::count_if(now.replicas.begin(), now.replicas.end(),
                                   [&](const Replica& replica) { return replicas_.running(replica.id); });
-    const auto release = Release::load(place_, now.release);
+    const auto* release = releases.find(now.release);
     const auto* before = release ? release->find(plan.name) : nullptr;
     if (now.declared != plan.declared)
       add(plan.name, before && before->image == plan.image ? "is replaced, its settings changed"

@@ -55,6 +55,12 @@ const ServicePlan* Release::find(const std::string& service) const {
   return nullptr;
 }
 
+const Release* Releases::find(const std::string& id) {
+  auto it = known_.find(id);
+  if (it == known_.end()) it = known_.emplace(id, Release::load(place_, id)).first;
+  return it->second ? &*it->second : nullptr;
+}
+
 std::vector<std::string> release_ids(const Place& place) {
   std::vector<std::string> out;
   std::error_code ec;

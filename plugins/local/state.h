@@ -61,6 +61,17 @@ struct Release {
   const ServicePlan* find(const std::string& service) const;
 };
 
+// Records of releases, each read once: a large project's takes its time, and all its services ask for it.
+class Releases {
+ public:
+  explicit Releases(const Place& place) : place_(place) {}
+  const Release* find(const std::string& id);  // null when it is not kept; valid as long as this object
+
+ private:
+  const Place& place_;
+  std::map<std::string, std::optional<Release>> known_;
+};
+
 // All that are kept, the oldest first.
 std::vector<std::string> release_ids(const Place& place);
 // Removes the oldest beyond `keep`, never one that `state` needs.

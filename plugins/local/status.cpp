@@ -44,8 +44,9 @@ Outcome status(const Place& place) {
     if ((balancing = balancer.running())) health = balancer.statuses();
   }
   out["balancer"] = balancing ? "running" : "down";
+  Releases releases(place);
   for (const auto& [name, serving] : state.services) {
-    const auto release = Release::load(place, serving.release);
+    const auto* release = releases.find(serving.release);
     const auto* plan = release ? release->find(name) : nullptr;
     json service = {
         {"name", name}, {"release", serving.release}, {"ports", serving.ports}, {"replicas", json::array()}};
@@ -60,7 +61,7 @@ Outcome status(const Place& place) {
     out["services"].push_back(std::move(service));
   }
   for (const auto& id : release_ids(place)) {
-    const auto release = Release::load(place, id);
+    const auto* release = releases.find(id);
     if (!release) continue;
     json entry = {{"id", id}, {"state", release->state}, {"created", format_utc(release->created)}};
     if (!release->previous.empty()) entry["previous"] = release->previous;
