@@ -65,7 +65,7 @@ timeout: 5 parsecs
      6 |   site: {image: wbe, replicas: many, port: 80, port: 81}
        |                 ^~~
   hint: did you mean `web`?
-slipway.yaml:6:32: this must be a whole number from 1 to 1000, not `many`
+slipway.yaml:6:32: this must be a whole number from 0 to 1000, not `many`
      6 |   site: {image: wbe, replicas: many, port: 80, port: 81}
        |                                ^~~~
 slipway.yaml:6:48: the key `port` stands here twice

@@ -246,9 +246,9 @@ TEST_CASE("an update under load fails no request, and lets slow ones end", "[loc
 TEST_CASE("a release that is not healthy is taken back whole, with the reason", "[local]") {
   if (!ready()) return;
   Shop shop;
-  REQUIRE(shop.apply({{"first", shop.web("first 1")},
-                      {"web", shop.published("web 1", {{"depends_on", {{"first", "healthy"}}}})}})
-              .ok);
+  const json good = {{"first", shop.web("first 1")},
+                     {"web", shop.published("web 1", {{"depends_on", {{"first", "healthy"}}}})}};
+  REQUIRE(shop.apply(good).ok);
   const auto before = shop.state();
   Load load(shop.url());
   auto broken = shop.published("web 2", {{"depends_on", {{"first", "healthy"}}}});
@@ -273,6 +273,9 @@ TEST_CASE("a release that is not healthy is taken back whole, with the reason", 
   CHECK(after.services.at("web").replicas == before.services.at("web").replicas);
   // Nothing of the failed one is left.
   CHECK(oci::Network::find(shop.place().network())->attached().size() == 2);
+  // What was asked for before is what serves, and stays.
+  for (int i = 0; i < 2; ++i) CHECK(shop.apply(good).outputs.at("changed").empty());
+  CHECK(shop.state().services.at("web").replicas == before.services.at("web").replicas);
 }
 
 TEST_CASE("a service that exits at once fails the release soon", "[local]") {

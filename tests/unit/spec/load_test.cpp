@@ -61,7 +61,7 @@ slipway.yaml:7:12: there is no image `usres`
      7 |     image: usres
        |            ^~~~~
   hint: did you mean `users`?
-slipway.yaml:8:15: this must be a whole number from 1 to 1000, not `many`
+slipway.yaml:8:15: this must be a whole number from 0 to 1000, not `many`
      8 |     replicas: many
        |               ^~~~
 slipway.yaml:9:45: this must be a duration, not `5`
