@@ -1,5 +1,5 @@
 """What the benchmarks measure with: seconds of a command, works in turns, medians."""
-import pathlib, statistics, subprocess, sys, time
+import pathlib, resource, statistics, subprocess, sys, time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
@@ -8,10 +8,21 @@ class Missing(Exception):
     """A part that this benchmark needs is not here."""
 
 
+class Took(float):
+    """Seconds by the clock; `cpu`: of the processors, the children's included."""
+    cpu = 0.0
+
+
+def processor_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def timed(argv, cwd, env):
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), processor_seconds()
     done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
-    took = time.perf_counter() - start
+    took = Took(time.perf_counter() - start)
+    took.cpu = processor_seconds() - cpu
     if done.returncode != 0:
         sys.exit(f"`{' '.join(map(str, argv))}` failed with {done.returncode}:\n"
                  + (done.stdout + done.stderr).decode(errors="replace")[-4000:])
@@ -29,5 +40,7 @@ def in_turns(rounds, *works):
 
 def show(name, times, note=""):
     ms = sorted(t * 1000 for t in times)
-    print(f"  {name:<44}{statistics.median(ms):>9.1f} ms   {ms[0]:.1f} to {ms[-1]:.1f}{note}", flush=True)
+    cpu = statistics.median(getattr(t, "cpu", 0) for t in times) * 1000
+    print(f"  {name:<44}{statistics.median(ms):>9.1f} ms   {ms[0]:.1f} to {ms[-1]:.1f}"
+          + (f", {cpu:.0f} ms of processor" if cpu else "") + note, flush=True)
     return statistics.median(times)

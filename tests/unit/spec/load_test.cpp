@@ -193,8 +193,7 @@ TEST_CASE("numbers of replicas, autoscalers and ways in that cannot be are told 
     CHECK(said.find("slipway.yaml:4:") == 0);
     CHECK(said.find(words) != std::string::npos);
   };
-  told("replicas: 0", "a service has at least one replica");
-  told("replicas: 10000", "this must be a whole number from 1 to 1000, not `10000`");
+  told("replicas: 10000", "this must be a whole number from 0 to 1000, not `10000`");
   told("autoscale: {min: 5, max: 2}", "`min` 5 is more than `max` 2");
   told("autoscale: {max: 2, cpu: much}", "this must be a share of what is requested, not `much`");
   told("ingress: {host: h, path: /}", "`s` and `t` both have the way in h/");
