@@ -11,6 +11,7 @@
 #include "plugins/builtin.h"
 #include "plugins/local/logs.h"
 #include "plugins/local/replica_record.h"
+#include "plugins/local/replicas.h"
 #include "plugins/local/state.h"
 #include "support/load.h"
 #include "support/slipway.h"
