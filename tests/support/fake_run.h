@@ -32,7 +32,8 @@ struct FakeWork {
 };
 
 // Actions: "make" (cacheable, quick fingerprint), "slow" (cacheable, slow fingerprint), "act" (not
-// cacheable), "wait" (not cacheable, does no work). Param `where` does not join the key. Secret "token" is declared.
+// cacheable), "wait" (not cacheable, does no work). Param `where` does not join the key. Secret "token" is
+// declared.
 void add_fake_plugin(Plugins& plugins, FakeWork& work, std::string version = "1");
 
 // Waits for something that a test's other thread does, never longer than 20 s.

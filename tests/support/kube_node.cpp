@@ -114,7 +114,8 @@ struct KubeNode::Impl {
         int pid = 0;
         unsigned long long start = 0;
         const auto name = entry.path().filename().string();
-        if (std::sscanf(name.c_str(), "slipway-kube-node-%d-%llu", &pid, &start) == 2 && !is_alive({pid, start}))
+        if (std::sscanf(name.c_str(), "slipway-kube-node-%d-%llu", &pid, &start) == 2 &&
+            !is_alive({pid, start}))
           remove_group(name);
       }
   }

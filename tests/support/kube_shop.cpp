@@ -50,8 +50,7 @@ std::string KubeShop::services(const std::string& web, const std::string& back) 
 }
 
 void KubeShop::spec(const std::string& text) const {
-  user.write("shop/slipway.yaml",
-             fmt::format(R"(version: 1
+  user.write("shop/slipway.yaml", fmt::format(R"(version: 1
 name: shop
 registry: {{url: "{}/shop"}}
 secrets: {{key: {{file: secret}}}}
@@ -60,7 +59,8 @@ services:
 {}environments:
   test: {{target: {{kind: kubernetes, kubeconfig: "{}", namespace: shop{}}}{}}}
 )",
-                         registry.host(), text, cluster.kubeconfig("deployer").string(), target, environment));
+                                              registry.host(), text, cluster.kubeconfig("deployer").string(),
+                                              target, environment));
 }
 
 Ran KubeShop::good(std::vector<std::string> args) const {
