@@ -42,8 +42,9 @@ Rollout::Rollout(Api& api, const Place& place, const Settings& settings, Context
 Rollout::~Rollout() = default;
 
 void Rollout::resolve(std::vector<ServiceObjects>& services, const std::optional<Release>& before) {
-  for (auto& service : services) service = with_color(service, before ? before->find(service.name) : nullptr);
   cluster_->fit(services);
+  for (auto& service : services) service = with_color(service, before ? before->find(service.name) : nullptr);
+  cluster_->leave_replicas(services);
 }
 
 bool Rollout::is_done(const std::vector<ServiceObjects>& given) {
@@ -66,8 +67,9 @@ bool Rollout::is_done(const std::vector<ServiceObjects>& given) {
   return true;
 }
 
-std::vector<std::string> Rollout::foresee(const std::vector<ServiceObjects>& services) {
+std::vector<std::string> Rollout::foresee(std::vector<ServiceObjects> services) {
   std::vector<std::string> out;
+  cluster_->fit(services);
   const auto& state = cluster_->state();
   const auto release = state.release.empty() ? std::nullopt : cluster_->records().release(state.release);
   cluster_->refresh(release ? release->services : services);

@@ -22,7 +22,7 @@ class Rollout {
   // Are these the objects that are there, as they were written, and do they serve? Changes nothing.
   bool is_done(const std::vector<ServiceObjects>& services);
   // Lines that tell what run() would change; empty: nothing.
-  std::vector<std::string> foresee(const std::vector<ServiceObjects>& services);
+  std::vector<std::string> foresee(std::vector<ServiceObjects> services);
   // What run() would write and remove, asked of the cluster without effect; secrets are at hand.
   struct Change {
     std::string service;
