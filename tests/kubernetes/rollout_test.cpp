@@ -416,7 +416,8 @@ TEST_CASE("own manifests are rolled out with the images of the release, and mist
     CHECK(shop.count("deployments") == 0);
   };
   refused("kind: [\n", "k8s/all.yaml:");
-  refused(workload + "---\njust text\n", "k8s/all.yaml:14:1: this is no object of a cluster");
+  refused(workload + "---\njust text\n", "this is no object of a cluster");
+  refused(workload + "---\njust text\n", "k8s/all.yaml:14:1\n");
   refused(workload + "---\n" + workload, "deployment/front stands here twice");
   refused("apiVersion: v1\nkind: Service\nmetadata: {name: x}\n", "no Deployment and no StatefulSet");
   refused(workload + "---\napiVersion: v1\nkind: Service\nmetadata: {name: x, namespace: other}\n",
