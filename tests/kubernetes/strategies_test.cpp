@@ -205,7 +205,7 @@ TEST_CASE("a canary is aborted by what its checks see, and pauses while they see
   check_served(shop, "v4: 2");
 }
 
-TEST_CASE("blue and green take turns; who is not healthy or not good gets no request", "[kubernetes]") {
+TEST_CASE("blue and green take turns, and who is not healthy or not good gets no request", "[kubernetes]") {
   if (!have_cluster()) return;
   KubeShop shop;
   shop.spec(web("v1", 2));
