@@ -129,7 +129,7 @@ TEST_CASE("what does not become healthy on a swarm is taken back whole, with the
   CHECK(shop.running("web") == before);
 }
 
-TEST_CASE("one bad start on a swarm is no failure; a first release that fails leaves nothing running",
+TEST_CASE("one bad start on a swarm is no failure, and a first release that fails leaves nothing running",
           "[swarm]") {
   if (!swarm_ready()) return;
   SwarmShop shop;
